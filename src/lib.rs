@@ -1,0 +1,19 @@
+//! pointsman: a terminal console for disaster recovery between two AWS Regions.
+//!
+//! `src/README.md` is the map: where everything is, and what must never be.
+
+pub mod aws;
+pub mod cli;
+pub mod clock;
+pub mod collect;
+pub mod domain;
+pub mod engine;
+pub mod estate;
+pub mod keymap;
+pub mod probes;
+pub mod report;
+pub mod runbook;
+pub mod sim;
+pub mod steps;
+pub mod theme;
+pub mod tui;

@@ -1,0 +1,9 @@
+//! Runbooks, purely: file -> [`spec::RunbookSpec`] -> [`plan::Plan`] -> journal events -> [`run::RunState`] ->
+//! what to do next.
+//!
+//! Nothing here does I/O, is async or knows AWS: step kinds come as data, facts as a snapshot, time as an
+//! argument. The engine drives; this module decides.
+
+pub mod plan;
+pub mod run;
+pub mod spec;

@@ -1,0 +1,233 @@
+//! A run: the execution of a plan, as the fold of its journal. What a screen shows and a resume starts from.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::{GuardReading, Plan};
+use crate::domain::{StepId, Timestamp, text::SafeText};
+
+/// Number of a run in its store, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub u64);
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a person types to start a run. App and target Region are typed as they stand now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declaration {
+    pub who: SafeText,
+    pub incident: SafeText,
+    /// Must equal the app's id (or name, case-insensitively).
+    pub app: String,
+    /// Must equal the target Region's id (or city).
+    pub region: String,
+    /// When the outage began, if it was said; the first clock runs from here.
+    pub outage_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Declared: 120 s to start, then until it parks, 15 min without a key, or the driver changes.
+    Armed,
+    Running,
+    /// A person must answer.
+    Waiting(Ask),
+    /// The operator holds it after the current step.
+    Held,
+    /// It cannot go on by itself: something is in doubt or failed.
+    Parked {
+        step: Option<StepId>,
+        why: SafeText,
+    },
+    Completed {
+        exceptions: u32,
+    },
+    Abandoned {
+        why: SafeText,
+    },
+}
+
+impl Phase {
+    #[must_use]
+    pub const fn ended(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::Abandoned { .. })
+    }
+
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Armed => "armed",
+            Self::Running => "running",
+            Self::Waiting(_) => "waiting for a person",
+            Self::Held => "held",
+            Self::Parked { .. } => "parked",
+            Self::Completed { exceptions: 0 } => "completed",
+            Self::Completed { .. } => "completed with exceptions",
+            Self::Abandoned { .. } => "abandoned",
+        }
+    }
+}
+
+/// What the run asks of the person. Friction grows with hazard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// `reversible`: one key.
+    Key { step: StepId },
+    /// `disruptive`: a deliberate chord.
+    Chord { step: StepId },
+    /// `data-loss`: type the bound, rounded up; frozen while the dialog is open.
+    Loss { step: StepId, bound: Duration, rounded: Duration, phrase: String, lines: Vec<SafeText> },
+    /// A guard blocks and may be overridden: reason and authoriser.
+    Override { step: StepId, guard: usize, reading: GuardReading },
+    /// A checklist.
+    Confirm { step: StepId, items: Vec<SafeText> },
+    /// It is not known whether a call took effect: the person says what they found, with evidence.
+    Verdict { step: StepId, question: SafeText },
+    /// Arming lapsed or the driver changed: declare again to go on. Confirmed steps are not asked again.
+    Rearm,
+}
+
+impl Ask {
+    #[must_use]
+    pub const fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::Key { step }
+            | Self::Chord { step }
+            | Self::Loss { step, .. }
+            | Self::Override { step, .. }
+            | Self::Confirm { step, .. }
+            | Self::Verdict { step, .. } => Some(step),
+            Self::Rearm => None,
+        }
+    }
+}
+
+/// What a person answers or orders. Each is journalled with who said it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// To [`Ask::Key`], [`Ask::Chord`] and [`Ask::Confirm`].
+    Go {
+        step: StepId,
+    },
+    /// To [`Ask::Loss`]: exactly the phrase.
+    AcceptLoss {
+        step: StepId,
+        typed: String,
+    },
+    Override {
+        step: StepId,
+        guard: usize,
+        reason: String,
+        authoriser: String,
+    },
+    Verdict {
+        step: StepId,
+        ruling: Ruling,
+        evidence: String,
+    },
+    Rearm(Declaration),
+    Hold,
+    Release,
+    /// A parked step again: a new attempt with a new confirmation.
+    Retry {
+        step: StepId,
+    },
+    Skip {
+        step: StepId,
+        reason: String,
+    },
+    Abandon {
+        reason: String,
+    },
+    Note {
+        text: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ruling {
+    Applied,
+    NotApplied,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepPhase {
+    Pending,
+    /// Guards are being re-read, or the step reads.
+    Checking,
+    WaitingForPerson,
+    /// Intent is on disk.
+    Intended,
+    /// The call went out, no answer yet.
+    Sent,
+    /// The call was accepted; waiting for the post-condition.
+    Observing,
+    /// It is not known whether the call took effect.
+    InDoubt,
+    Done,
+    Refused,
+    Failed,
+    Skipped {
+        reason: SafeText,
+    },
+}
+
+impl StepPhase {
+    #[must_use]
+    pub const fn ended(&self) -> bool {
+        matches!(self, Self::Done | Self::Skipped { .. })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepState {
+    pub id: StepId,
+    pub phase: StepPhase,
+    pub attempts: u32,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// One line: `request 8d1f…`, `4/4 signals, 3 vantage points`, the refusal.
+    pub detail: SafeText,
+    pub request_id: Option<SafeText>,
+    /// As re-read before acting, overrides included.
+    pub guards: Vec<GuardReading>,
+}
+
+/// The run as it stands.
+#[derive(Clone, Debug)]
+pub struct RunState {
+    pub id: RunId,
+    pub plan: Arc<Plan>,
+    pub declaration: Declaration,
+    /// ARN of the caller, or how it is known.
+    pub principal: SafeText,
+    pub declared_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub phase: Phase,
+    pub steps: Vec<StepState>,
+    /// Driver number: grows with each take-over.
+    pub epoch: u64,
+    /// Whether some engine of this process drives it now.
+    pub driven: bool,
+    /// Estate time spent waiting for a person so far.
+    pub waited: Duration,
+    pub notes: Vec<(Timestamp, SafeText)>,
+    /// Last events in words, oldest first.
+    pub log: Vec<(Timestamp, SafeText)>,
+    /// Set when a failover ended and no way back is built yet.
+    pub unprotected_since: Option<Timestamp>,
+}
+
+/// Everything the console knows of runs: newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    pub list: Vec<Arc<RunState>>,
+    /// The journal cannot be written: nothing can act, said on every screen.
+    pub store_failure: Option<SafeText>,
+}
