@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub mod fault;
+pub mod surroundings;
+
 /// What comes back over the (simulated) wire.
 #[derive(Debug)]
 pub enum Reply {

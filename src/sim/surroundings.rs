@@ -1,0 +1,21 @@
+//! What the models of metrics and backups need to know of the rest of the simulated world, at any past moment.
+//!
+//! The models are functions of time; they keep no state that this view could contradict. Implemented by the
+//! world; tests use a small one of their own.
+
+use std::time::Duration;
+
+use crate::domain::{AppId, RegionId, Timestamp, resource::JobKind};
+
+pub trait Surroundings {
+    /// Whether the workload of the Region was down at that moment.
+    fn region_down(&self, region: &RegionId, at: Timestamp) -> bool;
+    /// Lag added by faults to the stream named by cluster, instance, table, bucket or task id.
+    fn extra_lag(&self, target: &str, at: Timestamp) -> Duration;
+    /// Region of the writer of a global cluster at that moment; `None` while it moves or when unknown.
+    fn writer(&self, global_cluster: &str, at: Timestamp) -> Option<RegionId>;
+    /// Share (0..=1) of the app's customers whom DNS sends to the Region.
+    fn traffic_share(&self, app: &AppId, region: &RegionId, at: Timestamp) -> f64;
+    /// Message with which jobs of that kind on that resource fail, if they do.
+    fn job_failure(&self, resource: &str, kind: JobKind, at: Timestamp) -> Option<String>;
+}
