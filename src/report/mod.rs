@@ -1,1 +1,7 @@
-//! To be written.
+//! What is said about the estate outside the console: status as table, JSON and Markdown; plans and runs as text.
+//!
+//! Pure: from a picture to text. The mode word (LIVE, DRILL, SIMULATED) stands in every form, and every text from
+//! outside is `SafeText` already. Where to look next: [`status`] for `pointsman status`, [`runs`] for plans and
+//! runs on the command line.
+
+pub mod status;

@@ -293,7 +293,7 @@ def compare_status(reader, report, status, apps, vaults):
         kind = component["kind"]
         if "backup" in kind and "resource" in component:
             if lost["data_time"] is None:
-                report.note(f"{app['id']}: {component_id} has no data time")
+                report.note(f"{app['id']}: {component_id} has no data time ({app['verdict']})")
                 continue
             compare_backup(reader, report, app, component, vaults, reader.now)
             backed_up += 1

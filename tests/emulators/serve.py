@@ -8,8 +8,8 @@ emulator answers, exactly one line goes to standard output: its endpoint, such a
 http://127.0.0.1:40123. From then on it runs until standard input reaches its end or SIGTERM,
 SIGINT or SIGHUP arrives; then it is stopped and serve.py exits 0.
 
-Everything that is not "ready, and listening on loopback only" is an error on standard error
-and exit status 1: the emulator did not answer, died, or opened any socket on another address.
+Everything else is an error on standard error and exit status 1: the emulator did not answer,
+died, or had a socket open on another address, when it became ready or when it was stopped.
 """
 
 import argparse
@@ -238,7 +238,11 @@ def main():
             else:
                 raise Failure(f"the port was taken each time (last: {port})")
             print(f"http://{HOST}:{port}", flush=True)
-            wait_for_the_end(process, args.emulator)
+            try:
+                wait_for_the_end(process, args.emulator)
+            except KeyboardInterrupt:
+                pass
+            check_loopback_only(process.pid, port)  # it may have opened more since
         return 0
     except KeyboardInterrupt:
         return 0
