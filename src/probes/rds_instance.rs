@@ -3,7 +3,7 @@
 //! `LatestRestorableTime` exists on the writer only (field guide 2.2); `ReplicaLag` is in seconds, at the replica (2.5).
 
 use crate::domain::{
-    app::Role,
+    app::{Component, Role},
     fact::What,
     kind::{KindSpec, ParamShape, ParamSpec},
     region::Side,
@@ -19,7 +19,7 @@ pub const SPEC: KindSpec = KindSpec {
             name: "instance",
             shape: ParamShape::Text,
             required: true,
-            doc: "DB instance identifier in the primary Region.",
+            doc: "DB instance identifier, in the Region of `side`.",
         },
         ParamSpec {
             name: "replica",
@@ -27,7 +27,19 @@ pub const SPEC: KindSpec = KindSpec {
             required: false,
             doc: "Identifier of its read replica in the recovery Region.",
         },
+        ParamSpec {
+            name: "side",
+            shape: ParamShape::Side,
+            required: false,
+            doc: "Side the instance lives on; default primary. A warm standby fed from outside lives on the recovery side.",
+        },
     ],
     region_lost: |component| component.params.text("replica").map(|_| (Side::Recovery, What::Lag)),
-    corrupted: |_| vec![(Side::Primary, What::Restorable)],
+    corrupted: |component| vec![(home(component), What::Restorable)],
 };
+
+/// The side whose Region holds the instance.
+#[must_use]
+pub fn home(component: &Component) -> Side {
+    component.params.side("side").unwrap_or(Side::Primary)
+}
