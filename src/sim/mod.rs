@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub mod fault;
+pub mod service;
 pub mod surroundings;
 
 /// What comes back over the (simulated) wire.
