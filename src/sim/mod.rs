@@ -9,6 +9,7 @@ use bytes::Bytes;
 pub mod fault;
 pub mod service;
 pub mod surroundings;
+pub mod wire;
 
 /// What comes back over the (simulated) wire.
 #[derive(Debug)]
