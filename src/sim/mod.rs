@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub mod codec;
 pub mod fault;
+pub mod noise;
+pub mod route;
 pub mod service;
 pub mod surroundings;
 pub mod wire;

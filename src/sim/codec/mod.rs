@@ -1,14 +1,14 @@
-//! Wire formats shared by simulated services: one tree of values, written as CBOR, JSON or awsQuery XML.
+//! One tree of values, written as CBOR, JSON or awsQuery XML: for the services that speak several protocols.
 //!
 //! A model builds a [`Node`] and never sees bytes; a request becomes an [`Input`] whatever it was sent in.
-//! Nothing here knows an AWS operation. Look next at [`super::cloudwatch`] and [`super::backup`].
+//! Nothing here knows an AWS operation. Errors and headers are [`super::wire`]'s; look next at
+//! [`super::cloudwatch`] and [`super::backup`].
 
 use crate::domain::Timestamp;
 
 pub mod cbor;
 pub mod input;
 pub mod json;
-pub mod noise;
 pub mod query;
 
 pub use input::Input;

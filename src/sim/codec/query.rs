@@ -69,18 +69,6 @@ pub fn write(operation: &str, namespace: &str, request_id: &str, result: &Node) 
     xml.into_bytes()
 }
 
-/// The error document of awsQuery (field guide 9.2).
-#[must_use]
-pub fn write_error(namespace: &str, request_id: &str, code: &str, message: &str) -> Vec<u8> {
-    format!(
-        "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error>\
-         <RequestId>{request_id}</RequestId></ErrorResponse>",
-        escape(code),
-        escape(message)
-    )
-    .into_bytes()
-}
-
 fn put(xml: &mut String, node: &Node) {
     // Writing to a String cannot fail.
     let _ = match node {
