@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub mod backup;
 pub mod codec;
 pub mod fault;
 pub mod noise;
