@@ -9,6 +9,8 @@ use bytes::Bytes;
 pub mod backup;
 pub mod codec;
 pub mod fault;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod noise;
 pub mod route;
 pub mod service;
