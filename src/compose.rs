@@ -423,3 +423,32 @@ fn judge(estate: &Estate, executions: &Executions, snapshot: Arc<Snapshot>, now:
         .collect();
     Picture { snapshot, judged_at: now, assessments }
 }
+
+/// Runs a subcommand on a runtime of two threads: the work is waiting, not computing.
+pub fn block_on(future: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    runtime()?.block_on(future)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure { code: 1, lines: vec![format!("cannot start the runtime: {error}")] })
+}
+
+/// A log file when one is asked for; never standard output, which belongs to the console. Errors of panics and
+/// reports go through color-eyre.
+pub fn logging(common: &Common) -> Result<(), Failure> {
+    let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
+    let Some(path) = &common.log else { return Ok(()) };
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(|error| Failure::usage([format!("--log {}: {error}", path.display())]))?;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("POINTSMAN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("pointsman=debug,warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::sync::Mutex::new(file)).init();
+    Ok(())
+}
