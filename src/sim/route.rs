@@ -163,7 +163,8 @@ mod tests {
     use super::*;
 
     fn signed(scope: &str, path: &str, body: &'static str) -> http::Request<Bytes> {
-        let header = format!("AWS4-HMAC-SHA256 Credential=AKID/20261120/{scope}/aws4_request, SignedHeaders=host, Signature=0");
+        let header =
+            format!("AWS4-HMAC-SHA256 Credential=AKID/20261120/{scope}/aws4_request, SignedHeaders=host, Signature=0");
         http::Request::post(path).header("authorization", header).body(Bytes::from_static(body.as_bytes())).unwrap()
     }
 
