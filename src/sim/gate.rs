@@ -38,7 +38,7 @@ pub struct Faults {
 
 /// *Assumed*: a Region that is merely slow answers within a few seconds, some of them beyond the console's
 /// attempt time-out of 4 s, so that both kinds of trouble are seen.
-const SLOW: (Duration, Duration) = (Duration::from_millis(1_500), Duration::from_millis(6_000));
+const SLOW: (Duration, Duration) = (Duration::from_millis(1_500), Duration::from_secs(6));
 
 /// *Assumed*: when the cause is gone, a stream replays its backlog at twice the speed at which it was written.
 const CATCH_UP: f64 = 1.0;

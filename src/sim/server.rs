@@ -15,7 +15,7 @@ use super::{Reply, Sim};
 /// Greater than any request of the services that are simulated.
 const BODY_MAX: usize = 4 << 20;
 /// A black hole lets go after this: longer than any client's patience, and no leak.
-const BLACK_HOLE: Duration = Duration::from_secs(300);
+const BLACK_HOLE: Duration = Duration::from_mins(5);
 const CONNECTIONS_MAX: usize = 512;
 
 /// The connection is to be dropped without an answer.

@@ -11,7 +11,7 @@ use crate::domain::{Estate, Side, Timestamp};
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 /// Documented: the default duration of a role session.
-const SESSION: Duration = Duration::from_secs(3_600);
+const SESSION: Duration = Duration::from_hours(1);
 
 /// `wall` is real time: the SDK compares the expiry of credentials with its own clock, not with the estate's.
 pub fn answer(estate: &Estate, call: &Call, wall: Timestamp) -> Answer {

@@ -146,10 +146,9 @@ impl Rds {
         let found = self.instance_snapshots(call.region, call.now, faults);
         let found = choose(form, found, "DBInstanceIdentifier", "DBSnapshotIdentifier", "DBSnapshotNotFound")?;
         let page = Page::of(form, found, |snapshot| snapshot.id.clone())?;
-        let view = self.view(call, faults);
         Ok((
             page.write("DescribeDBSnapshots", "DBSnapshots", "DBSnapshot", call, |xml, snapshot| {
-                view.instance_snapshot(xml, call.region, call.account, snapshot);
+                View::instance_snapshot(xml, call.region, call.account, snapshot);
             }),
             Effect::None,
         ))
@@ -160,11 +159,10 @@ impl Rds {
         let missing = "DBClusterSnapshotNotFoundFault";
         let found = choose(form, found, "DBClusterIdentifier", "DBClusterSnapshotIdentifier", missing)?;
         let page = Page::of(form, found, |snapshot| snapshot.id.clone())?;
-        let view = self.view(call, faults);
         let name = ("DBClusterSnapshots", "DBClusterSnapshot");
         Ok((
             page.write("DescribeDBClusterSnapshots", name.0, name.1, call, |xml, snapshot| {
-                view.cluster_snapshot(xml, call.region, call.account, snapshot);
+                View::cluster_snapshot(xml, call.region, call.account, snapshot);
             }),
             Effect::None,
         ))
@@ -215,7 +213,7 @@ impl Rds {
             return Err(Refusal::bad("InvalidDBClusterSnapshotStateFault", message));
         }
         // *Assumed*: a copy inside the Region takes some minutes.
-        let span = (Duration::from_secs(120), Duration::from_secs(300));
+        let span = (Duration::from_mins(2), Duration::from_mins(5));
         let copy = SnapshotCopy {
             id: id.to_owned(),
             region: call.region.clone(),
@@ -227,11 +225,10 @@ impl Rds {
         self.copies.push(copy);
         let made = self.cluster_snapshots(call.region, call.now, faults);
         let made = made.iter().find(|snapshot| snapshot.id == id);
-        let view = self.view(call, faults);
         let body = envelope("CopyDBClusterSnapshot", call, |xml| {
             xml.open("DBClusterSnapshot");
             if let Some(snapshot) = made {
-                view.cluster_snapshot(xml, call.region, call.account, snapshot);
+                View::cluster_snapshot(xml, call.region, call.account, snapshot);
             }
             xml.close();
         });

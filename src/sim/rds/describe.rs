@@ -163,24 +163,24 @@ impl View<'_> {
         xml.close().close();
     }
 
-    pub fn cluster_snapshot(&self, xml: &mut Xml, region: &RegionId, account: &str, snapshot: &Snapshot) {
+    pub fn cluster_snapshot(xml: &mut Xml, region: &RegionId, account: &str, snapshot: &Snapshot) {
         xml.text("DBClusterSnapshotIdentifier", &snapshot.id)
             .text("DBClusterIdentifier", &snapshot.source)
             .text("DBClusterSnapshotArn", cluster_snapshot_arn(region, account, &snapshot.id));
-        self.snapshot(xml, snapshot, AURORA);
+        Self::snapshot(xml, snapshot, AURORA);
         xml.maybe("SourceDBClusterSnapshotArn", snapshot.copied_from.as_deref());
         xml.text("StorageEncrypted", "true");
     }
 
-    pub fn instance_snapshot(&self, xml: &mut Xml, region: &RegionId, account: &str, snapshot: &Snapshot) {
+    pub fn instance_snapshot(xml: &mut Xml, region: &RegionId, account: &str, snapshot: &Snapshot) {
         xml.text("DBSnapshotIdentifier", &snapshot.id)
             .text("DBInstanceIdentifier", &snapshot.source)
             .text("DBSnapshotArn", format!("arn:aws:rds:{region}:{account}:snapshot:{}", snapshot.id));
-        self.snapshot(xml, snapshot, POSTGRES);
+        Self::snapshot(xml, snapshot, POSTGRES);
         xml.text("Encrypted", "true");
     }
 
-    fn snapshot(&self, xml: &mut Xml, snapshot: &Snapshot, engine: (&str, &str)) {
+    fn snapshot(xml: &mut Xml, snapshot: &Snapshot, engine: (&str, &str)) {
         xml.text("SnapshotCreateTime", snapshot.created.rfc3339())
             .text("Status", if snapshot.percent < 100 { "creating" } else { "available" })
             .show("PercentProgress", snapshot.percent)

@@ -11,15 +11,15 @@ use crate::domain::{RegionId, Timestamp};
 /// *Assumed*: AWS says "minutes" and the bank's own drills less; these give runbooks something to wait for.
 const PENDING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(6));
 const SWITCHOVER: (Duration, Duration) = (Duration::from_secs(50), Duration::from_secs(95));
-const FAILOVER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(60));
+const FAILOVER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(1));
 /// *Assumed*: after a switchover the old writer has all data and only turns its replication round.
 const TURN_ROUND: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(50));
 /// Documented as "minutes to hours" for the rebuild after an unplanned failover; *assumed* at the short end.
-const REBUILD: (Duration, Duration) = (Duration::from_secs(360), Duration::from_secs(720));
+const REBUILD: (Duration, Duration) = (Duration::from_mins(6), Duration::from_mins(12));
 /// *Assumed*: giving up on an operation whose member is gone.
 const CANCELLING: Duration = Duration::from_secs(30);
 /// *Assumed*: a secondary whose Region comes back is `connected` again after this.
-const RECONNECT: Duration = Duration::from_secs(60);
+const RECONNECT: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -343,10 +343,10 @@ mod tests {
         assert_eq!(name.unwrap_err().code, "InvalidParameterValue");
         begin(&mut global, MoveKind::Failover, 1, HYDERABAD, 10, &faults).unwrap();
         assert_eq!(wrong(&mut global, MoveKind::Failover, 1, HYDERABAD, 11, &faults), "InvalidGlobalClusterStateFault");
-        let done = 10 + FAILOVER.1.as_secs() as i64;
+        let done = 10 + FAILOVER.1.as_secs().cast_signed();
         let back = wrong(&mut global, MoveKind::Switchover, 0, HYDERABAD, done, &faults);
         assert_eq!(back, "InvalidDBClusterStateFault", "the way back waits for the rebuild");
-        let rebuilt = done + REBUILD.1.as_secs() as i64;
+        let rebuilt = done + REBUILD.1.as_secs().cast_signed();
         dark(&mut faults, MUMBAI, rebuilt + 100, None);
         assert!(wrong(&mut global, MoveKind::Switchover, 0, HYDERABAD, rebuilt + 101, &faults).starts_with("Invalid"));
         begin(&mut global, MoveKind::Switchover, 0, HYDERABAD, rebuilt + 99, &faults).unwrap();

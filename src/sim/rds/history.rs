@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// Documented: events are kept for fourteen days.
-pub const EVENTS_KEPT: Duration = Duration::from_secs(14 * 86_400);
+pub const EVENTS_KEPT: Duration = Duration::from_hours(336);
 /// *Assumed*: how long after the old Region is back the snapshot of its lost transactions appears, and takes.
 const SNAPSHOT_AFTER: Duration = Duration::from_secs(30);
-const SNAPSHOT_TAKES: Duration = Duration::from_secs(180);
+const SNAPSHOT_TAKES: Duration = Duration::from_mins(3);
 /// Characters of a stamp in the names of snapshots.
 const TO_THE_MINUTE: usize = 16;
 const TO_THE_SECOND: usize = 19;
@@ -58,7 +58,7 @@ impl Rds {
         let day = DAY.as_millis() as i64;
         let window = draw::between(self.seed, &format!("backup window {id}"), Duration::ZERO, DAY);
         let takes =
-            draw::between(self.seed, &format!("backup takes {id}"), Duration::from_secs(240), Duration::from_secs(720));
+            draw::between(self.seed, &format!("backup takes {id}"), Duration::from_mins(4), Duration::from_mins(12));
         let first = (from.millis() - window.as_millis() as i64).div_euclid(day);
         let last = (until.millis() - window.as_millis() as i64).div_euclid(day);
         (first..=last)
@@ -114,7 +114,7 @@ impl Rds {
                     }
                 }
             }
-            self.move_events(global, region, faults, &mut events);
+            Self::move_events(global, region, faults, &mut events);
         }
         events.retain(|event| event.at >= from && event.at < until);
         events.sort_by(|a, b| (a.at, &a.source, &a.message).cmp(&(b.at, &b.source, &b.message)));
@@ -123,7 +123,7 @@ impl Rds {
 
     /// Documented texts (RDS-EVENT-0181 … 0241), recorded on the target and, where it was reachable, on the old
     /// primary; fencing is reported as success or time-out (field guide 2.6). Moments *assumed*.
-    fn move_events(&self, global: &super::Global, region: &RegionId, faults: &Faults, events: &mut Vec<Event>) {
+    fn move_events(global: &super::Global, region: &RegionId, faults: &Faults, events: &mut Vec<Event>) {
         for it in &global.moves {
             let (old, new) = (&global.members[it.from], &global.members[it.to]);
             let word = match it.kind {
@@ -141,7 +141,7 @@ impl Rds {
             tell(it.requested, format!("Global {word} to {} started.", there(new)));
             match global.ending(it, faults) {
                 Ending::Cancelled { ended, .. } => {
-                    tell(ended, format!("Global {word} to {} is cancelled.", there(new)))
+                    tell(ended, format!("Global {word} to {} is cancelled.", there(new)));
                 }
                 Ending::Done(done) => {
                     let fence = done - Duration::from_secs(5);

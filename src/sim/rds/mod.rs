@@ -17,10 +17,10 @@ pub mod history;
 use global::{Global, Member};
 
 /// Documented: transaction logs go to S3 every five minutes (field guide 2.2).
-const LOG_SHIPPING: Duration = Duration::from_secs(300);
+const LOG_SHIPPING: Duration = Duration::from_mins(5);
 /// Chosen: what the bank keeps.
 pub const RETENTION_DAYS: u32 = 7;
-pub const DAY: Duration = Duration::from_secs(86_400);
+pub const DAY: Duration = Duration::from_hours(24);
 
 /// A DB instance, of Aurora or not.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use records::Record;
 /// Documented as "usually < 60 s" (field guide 5.1); *assumed* around 12 s.
 const PROPAGATION: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(16));
 /// Documented: an alias to a load balancer is answered with 60 s (field guide 5.1); the default of a seeded record too.
-const TTL_DEFAULT: Duration = Duration::from_secs(60);
+const TTL_DEFAULT: Duration = Duration::from_mins(1);
 /// Documented: 10 or 30 s, and 1 to 10, default 3 (field guide 5.2); chosen as the bank has them.
 pub const REQUEST_INTERVAL: Duration = Duration::from_secs(10);
 pub const FAILURE_THRESHOLD: u32 = 3;
@@ -189,7 +189,8 @@ impl Dns {
     #[must_use]
     pub fn seen_healthy(&self, check: &Check, checker: usize, at: Timestamp, faults: &Faults) -> (bool, Timestamp) {
         let interval = REQUEST_INTERVAL.as_millis() as i64;
-        let phase = (draw::number(self.seed, &format!("{} {checker}", check.id)) % interval as u64) as i64;
+        let phase = draw::between(self.seed, &format!("{} {checker}", check.id), Duration::ZERO, REQUEST_INTERVAL);
+        let phase = phase.as_millis() as i64;
         let newest = (at.millis() - phase).div_euclid(interval) * interval + phase;
         let answered = |n: i64| !faults.region_down(&check.region, Timestamp::from_millis(newest - n * interval));
         let threshold = i64::from(FAILURE_THRESHOLD);

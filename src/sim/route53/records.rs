@@ -124,8 +124,8 @@ pub fn apex(zone: &str) -> Vec<Record> {
     let servers = ["ns-1.awsdns-01.example.", "ns-2.awsdns-02.example."];
     let soa = "ns-1.awsdns-01.example. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400";
     vec![
-        Record::simple(zone, "NS", Duration::from_secs(172_800), &servers),
-        Record::simple(zone, "SOA", Duration::from_secs(900), &[soa]),
+        Record::simple(zone, "NS", Duration::from_hours(48), &servers),
+        Record::simple(zone, "SOA", Duration::from_mins(15), &[soa]),
     ]
 }
 
