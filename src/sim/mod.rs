@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub mod backup;
+pub mod cloudwatch;
 pub mod codec;
 pub mod fault;
 #[cfg(test)]
