@@ -17,11 +17,17 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use serde_json::{Value, json};
 
+pub mod backup;
 pub mod calls;
+pub mod cloudwatch;
+pub mod codec;
 pub mod control;
 pub mod draw;
 pub mod fault;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod gate;
+pub mod noise;
 pub mod rds;
 pub mod route;
 pub mod route53;
@@ -130,7 +136,7 @@ impl Sim {
         let now = self.now_of(&inner);
         inner.seq += 1;
         let seq = inner.seq;
-        let request_id = draw::request_id(self.seed, seq);
+        let request_id = noise::uuid(self.seed, &["request"], seq.cast_signed());
         let passage = inner.services.world.faults.passage(&target, now, self.seed, seq);
         let (after, (answer, effect), lost) = match passage {
             Passage::Refused => {
