@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use assess::assess;
 pub use order::{exit_code, order, ratio as exposure_ratio, severity};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     app::{App, Estate},
@@ -184,7 +184,7 @@ pub struct RtoStanding {
 }
 
 /// detection + decision + execution + DNS TTL + verification.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RtoEstimate {
     pub detection: Duration,
     pub decision: Duration,
