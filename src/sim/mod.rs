@@ -136,7 +136,7 @@ impl Sim {
         let now = self.now_of(&inner);
         inner.seq += 1;
         let seq = inner.seq;
-        let request_id = draw::request_id(self.seed, seq);
+        let request_id = noise::uuid(self.seed, &["request"], seq.cast_signed());
         let passage = inner.services.world.faults.passage(&target, now, self.seed, seq);
         let (after, (answer, effect), lost) = match passage {
             Passage::Refused => {

@@ -3,6 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    backup::Backups,
+    cloudwatch::Metrics,
     gate::Faults,
     rds::{self, Rds, answer::Effect},
     route::{Service, Target},
@@ -85,12 +87,18 @@ impl Surroundings for World {
 #[derive(Debug)]
 pub struct Services {
     pub world: World,
+    metrics: Metrics,
+    backups: Backups,
 }
 
 impl Services {
     #[must_use]
     pub fn new(estate: &Arc<Estate>, seed: u64, start: Timestamp) -> Self {
-        Self { world: World::new(Arc::clone(estate), seed, start) }
+        Self {
+            world: World::new(Arc::clone(estate), seed, start),
+            metrics: Metrics::new(estate, seed, start),
+            backups: Backups::new(estate, seed, start),
+        }
     }
 
     /// Answers a request that arrived. `wall` is real time, for the expiry of credentials.
@@ -100,7 +108,10 @@ impl Services {
             Some(Service::Rds) => world.rds.answer(call, &world.faults),
             Some(Service::Route53) => world.dns.answer(call, &world.faults),
             Some(Service::Sts) => (sts::answer(&world.estate, call, wall), Effect::None),
-            Some(Service::Monitoring | Service::Backup) | None => (not_simulated(target, call), Effect::None),
+            // Both are functions of time and of the world around them: nothing that is asked of them changes it.
+            Some(Service::Monitoring) => (self.metrics.answer(call, world), Effect::None),
+            Some(Service::Backup) => (self.backups.answer(call, world), Effect::None),
+            None => (not_simulated(target, call), Effect::None),
         }
     }
 }
