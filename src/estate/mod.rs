@@ -1,1 +1,265 @@
-//! To be written.
+//! The files of an estate -> validated types. Strict: what is not understood is an error with file, line, column
+//! and what to do, all errors of all files at once; nothing is silently defaulted or dropped.
+//!
+//! Kinds of components and of steps come in as catalogues; this module names neither probes nor steps. It never
+//! talks to AWS and never asks what time it is. Where to look next: [`lint`] (contradictions of policy),
+//! [`defaults`] (what holds when a file is silent), `estates/demo-bank` (an example that says everything).
+//!
+//! # The files
+//!
+//! | file | holds |
+//! |---|---|
+//! | `estate.toml` | `[estate]`, `[regions]`, `[residency]`, `[access.*]`, and `[[app]]` |
+//! | `apps/*.toml` | more `[[app]]`, in the order of the file names |
+//! | `runbooks/*.toml` | one `[runbook]` and its `[[step]]` each |
+//! | `scenarios/*.toml` | read by the simulator, not here |
+//!
+//! Durations are text with a unit (`"30m"`, `"1h30m"`, `"0.5s"`), sizes too (`"10TB"`), shares too (`"50%"`), times
+//! carry their zone (`2026-11-08T10:00:00+05:30`), accounts are twelve digits in quotes.
+//!
+//! # `estate.toml`
+//!
+//! ```toml
+//! [estate]
+//! name = "Demo bank"
+//! time_zone = "Asia/Kolkata"           # IANA name: in which people on the bridge speak
+//! expects_account = "111122223333"     # acting in any other account is refused
+//!
+//! [regions]                            # home roles; who writes now is observed
+//! primary  = { id = "ap-south-1", name = "Mumbai" }
+//! recovery = { id = "ap-south-2", name = "Hyderabad" }
+//!
+//! [residency]
+//! data = ["ap-south-1", "ap-south-2"]          # data lives only here
+//! control_planes = ["us-east-1", "us-west-2"]  # metadata of global services may (default: none)
+//!
+//! [access.primary]                     # optional, as is each key; default: the SDK's own chain
+//! profile = "bank-mumbai"
+//! role = "arn:aws:iam::111122223333:role/pointsman"
+//! account = "111122223333"             # where it is not the estate's
+//! ```
+//!
+//! # `[[app]]`
+//!
+//! Required: `id`, `name`, `tier` (1 to 5), `criticality` (the bank's own word), `strategy` (`backup-restore`,
+//! `pilot-light`, `warm-standby`, `active-passive`, `active-active`, `snapshot-copy`), one `[[app.component]]`.
+//! Optional: `rpo`, `rto` (none: a warning, and `NoTarget`), `depends_on`, `note`, and
+//!
+//! ```toml
+//! backup = { every = "1h", retention = "1d", start_window = "60m", duration_p99 = "37m", copy_to = "recovery" }
+//! # start_window: default and minimum 60m · duration_p99: default 30m · copy_to: default none
+//! runbooks = { failover = "…", switchover = "…", failback = "…", re-protect = "…" }
+//! served = { namespace = "Bank/Edge", good = "RequestsServed", total = "RequestsTotal", dimensions = { App = "…" } }
+//! timings = { detection = "3m", decision = "5m", dns_ttl = "60s", verification = "60s" }   # these are the defaults
+//! accepted = { owner = "…", since = 2026-11-02T10:00:00+05:30, until = 2027-01-31T10:00:00+05:30, reason = "…" }
+//!
+//! [[app.drill]]
+//! name = "drill 14"
+//! at = 2026-11-08T10:00:00+05:30
+//! rto = "52s"                          # measured, from declaration; rpo likewise; both optional
+//! runbook = "payments-switchover"      # optional: the proof lapses when that file changes
+//! findings_open = 0                    # default 0
+//! next_due = 2027-05-08T10:00:00+05:30
+//!
+//! [[app.component]]
+//! id = "vendor-db"
+//! kind = "aws-backup"                  # a row of the catalogue in src/probes
+//! mandatory = true                     # default
+//! role = "data"                        # data, run, edge, link; default: the kind's
+//! rpo = "30m"                          # default: the app's
+//! resource = "arn:aws:rds:…"           # the kind's own parameters
+//! ```
+//!
+//! # `runbooks/*.toml`
+//!
+//! ```toml
+//! [runbook]
+//! id = "payments-failover"
+//! kind = "failover"                    # failover, switchover, failback, re-protect, drill-only
+//! title = "Move Payments to Hyderabad"
+//! for = ["payments"]                   # and/or strategies = ["active-passive"]
+//! on_success = { offer = "payments-failback" }
+//!
+//! [[step]]
+//! id = "promote"
+//! title = "Promote Hyderabad"
+//! kind = "aurora.failover-global"      # a row of the catalogue in src/steps, with its parameters
+//! guards = [ … ]
+//! hazard = "data-loss"                 # default: the kind's; can only be raised
+//! timeout = "10m"                      # default: the kind's; expect likewise
+//! expect = "40s"
+//! on_failure = "park"                  # default; "continue" only for steps that read
+//! after = ["gone"]                     # default: the step before it in the file; [] = none
+//! ```
+//!
+//! Signals, in `signals = [ … ]` and as guards:
+//! `{ unreachable = "primary", from_vantage_points = 2 }` (default 2) · `{ reachable = "primary" }` ·
+//! `{ metric = "<component>", below = 1 }` or `at_least` · `{ health_check = "<component>", is = "unhealthy" }` ·
+//! `{ served = "<app>", below = "50%" }` or `at_least` · `{ writer = "<component>", in = "recovery" }` ·
+//! `{ replicating = "<component>" }` · `{ lag_at_most = "5s", component = "<component>" }`.
+//!
+//! Guards only: `{ lag_at_most = "5s", in_outage = "last-sample" }` (of `component`, else of the step's own) ·
+//! `{ ready_for = "100%", region = "recovery" }` · `{ fenced = "primary" }` · `{ not_since = "30m" }`.
+//! Any guard may add `override = "reason-and-authoriser"`; without it nobody can override it.
+
+use std::{path::Path, sync::Arc};
+
+use crate::domain::{
+    App, Diagnostic, Estate, Level, SafeText,
+    diagnostic::SourceFile,
+    document::{self, Report},
+    kind::KindSpec,
+};
+use crate::runbook::spec::{RunbookSpec, StepKindSpec};
+
+mod apps;
+pub mod defaults;
+mod files;
+mod head;
+pub mod lint;
+mod resolve;
+mod runbooks;
+mod signals;
+mod values;
+
+pub use files::Source;
+pub use lint::dated_warnings;
+
+/// What came of reading an estate.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// `None` when there is any error: half an estate is never shown as a whole one.
+    pub estate: Option<Arc<Estate>>,
+    /// Empty when there is any error.
+    pub runbooks: Vec<Arc<RunbookSpec>>,
+    /// Everything found, by file and then by place; warnings too.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.level == Level::Error)
+    }
+}
+
+/// Reads an estate and its runbooks.
+#[must_use]
+pub fn load(source: &Source, kinds: &[&'static KindSpec], step_kinds: &[&'static StepKindSpec]) -> Loaded {
+    let mut files = files::read(source);
+    let diagnostics = std::mem::take(&mut files.diagnostics);
+    interpret(&source.name(), &files, diagnostics, kinds, step_kinds)
+}
+
+/// Reads an estate that is one text, e.g. in a test: `estate.toml` and any number of runbooks.
+#[must_use]
+pub fn load_text(
+    estate: &str,
+    runbooks: &[&str],
+    kinds: &[&'static KindSpec],
+    step_kinds: &[&'static StepKindSpec],
+) -> Loaded {
+    let file = |name: String, text: &str| Arc::new(SourceFile { name, text: text.to_owned() });
+    let files = files::Files {
+        estate: Some(file("estate.toml".to_owned(), estate)),
+        apps: Vec::new(),
+        runbooks: runbooks.iter().enumerate().map(|(n, text)| file(format!("runbooks/{n}.toml"), text)).collect(),
+        diagnostics: Vec::new(),
+    };
+    interpret("text", &files, Vec::new(), kinds, step_kinds)
+}
+
+fn interpret(
+    origin: &str,
+    files: &files::Files,
+    mut diagnostics: Vec<Diagnostic>,
+    kinds: &[&'static KindSpec],
+    step_kinds: &[&'static StepKindSpec],
+) -> Loaded {
+    let mut reports: Vec<Report> = Vec::new();
+    let policy = lint::Policy::default();
+
+    let mut head = head::Head::default();
+    let mut ground = values::Ground::default();
+    let mut app_drafts: Vec<apps::Draft> = Vec::new();
+    let mut parsed = true;
+    if let Some(file) = &files.estate {
+        let (document, report) = document::parse(file);
+        reports.push(report);
+        parsed = document.is_some();
+        if let Some(document) = document {
+            let root = document.root();
+            head = head::read(&root);
+            ground = head.ground();
+            app_drafts.extend(root.tables("app").into_iter().map(|t| apps::read(t, kinds, &ground, &policy)));
+            root.done();
+        }
+    }
+    for file in &files.apps {
+        let (document, report) = document::parse(file);
+        reports.push(report);
+        let Some(document) = document else {
+            parsed = false;
+            continue;
+        };
+        let root = document.root();
+        app_drafts.extend(root.tables("app").into_iter().map(|t| apps::read(t, kinds, &ground, &policy)));
+        root.done();
+    }
+    resolve::duplicates("app", app_drafts.iter().filter_map(|draft| draft.named.as_ref()));
+    let app_ids: Vec<String> = app_drafts.iter().filter_map(|d| d.named.as_ref()).map(|n| n.id.clone()).collect();
+    let apps: Vec<App> = app_drafts.iter().filter_map(|draft| draft.app.clone()).collect();
+
+    let around = runbooks::Surroundings { apps: &apps, app_ids: &app_ids, kinds: step_kinds, ground: &ground };
+    let mut runbook_drafts: Vec<runbooks::Draft> = Vec::new();
+    for file in &files.runbooks {
+        let (document, report) = document::parse(file);
+        reports.push(report.clone());
+        let Some(document) = document else { continue };
+        let draft = runbooks::read(&document, &report, &around);
+        if let Some(named) = &draft.named {
+            file_name(named, file);
+        }
+        runbook_drafts.push(draft);
+    }
+    resolve::duplicates("runbook", runbook_drafts.iter().filter_map(|draft| draft.named.as_ref()));
+    resolve::apps(&app_drafts, &runbook_drafts);
+    resolve::offers(&runbook_drafts);
+    if let (true, true, Some(estate)) = (parsed, app_drafts.is_empty(), reports.first()) {
+        estate.error("no-app", 0..0, "the estate has no app", Some("add an [[app]]".into()));
+    }
+
+    diagnostics.extend(reports.iter().flat_map(Report::take));
+    let broken = diagnostics.iter().any(|diagnostic| diagnostic.level == Level::Error);
+    let estate = if broken { None } else { assemble(origin, head, apps, policy) };
+    let runbooks = if estate.is_some() {
+        runbook_drafts.into_iter().filter_map(|draft| draft.runbook).map(Arc::new).collect()
+    } else {
+        Vec::new()
+    };
+    Loaded { estate: estate.map(Arc::new), runbooks, diagnostics }
+}
+
+/// A runbook is found by its file name on the bridge: it has to be its id. Texts without a folder are exempt.
+fn file_name(named: &apps::Named, file: &SourceFile) {
+    let stem = Path::new(&file.name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    if stem != named.id && stem.parse::<usize>().is_err() {
+        let help = Some(format!("name the file {}.toml", named.id));
+        let message = format!("the id `{}` is not the name of its file", named.id);
+        named.report.error("file-name", named.span.clone(), message, help);
+    }
+}
+
+/// Everything required was read, or reported: with no error all parts are there.
+fn assemble(origin: &str, head: head::Head, apps: Vec<App>, policy: lint::Policy) -> Option<Estate> {
+    Some(Estate {
+        name: head.name?,
+        origin: SafeText::new(origin),
+        zone: head.zone?,
+        expects_account: head.expects_account?,
+        regions: head.regions?,
+        residency: head.residency?,
+        access: head.access,
+        apps,
+        warnings: policy.take(),
+    })
+}

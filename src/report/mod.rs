@@ -4,4 +4,5 @@
 //! outside is `SafeText` already. Where to look next: [`status`] for `pointsman status`, [`runs`] for plans and
 //! runs on the command line.
 
+pub mod runs;
 pub mod status;

@@ -6,8 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub mod backup;
+pub mod codec;
 pub mod fault;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod noise;
+pub mod route;
+pub mod service;
 pub mod surroundings;
+pub mod wire;
 
 /// What comes back over the (simulated) wire.
 #[derive(Debug)]

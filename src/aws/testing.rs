@@ -1,0 +1,1 @@
+//! A wire that answers from a script, for unit tests.

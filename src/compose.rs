@@ -1,0 +1,230 @@
+//! Joins the real parts: the only place that knows all of them, and the only one that makes the writing client.
+//!
+//! Must never: turn a missing or wrong estate into a simulation; give a view or a probe anything that can write;
+//! let a slow start of AWS or of the simulator delay the first frame.
+//! Where to look next: [`Core`] (everything behind the screen or the command line), [`console`] (the screen in
+//! front of it).
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::{
+    aws,
+    cli::{Common, exit::Failure},
+    clock::SystemClock,
+    collect::{self, Collector, CollectorHandle},
+    domain::{
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, Snapshot, Timestamp,
+        compliance::{self, Execution, Question},
+        diagnostic::{Level, SourceFile, render},
+    },
+    engine::{self, Engine},
+    estate,
+    keymap::{self, Keymap},
+    probes,
+    runbook::{plan::Plan, spec::RunbookSpec},
+    sim::{self, Sim},
+    steps,
+    theme::{self, Theme},
+};
+
+/// The estate's files, read and found whole.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pub estate: Arc<Estate>,
+    pub runbooks: Vec<Arc<RunbookSpec>>,
+    /// Behind the estate: AWS, or the simulator inside this process.
+    pub backing: Backing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    Aws,
+    EmbeddedSimulator,
+}
+
+/// What `check` found.
+#[derive(Debug)]
+pub struct Checked {
+    pub what: String,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Which estate is meant: named, else in the XDG config folder, else the bundled one on the simulator.
+///
+/// # Errors
+/// A named folder that does not exist.
+fn source(common: &Common) -> Result<(estate::Source, Backing), Failure> {
+    let backing = if common.sim { Backing::EmbeddedSimulator } else { Backing::Aws };
+    if let Some(folder) = &common.estate {
+        if folder.as_os_str() == "bundled" {
+            return Ok((estate::Source::Bundled, backing));
+        }
+        if !folder.is_dir() {
+            return Err(Failure::usage([
+                format!("estate {}: no such folder", folder.display()),
+                "name a folder that holds estate.toml, or `--estate bundled`; nothing was simulated instead".to_owned(),
+            ]));
+        }
+        return Ok((estate::Source::Folder(folder.clone()), backing));
+    }
+    if let Some(folder) = config_folder().map(|f| f.join("estate")).filter(|f| f.is_dir()) {
+        return Ok((estate::Source::Folder(folder), backing));
+    }
+    // Nothing named anywhere. An endpoint in the environment names where to read from: the bundled estate there.
+    let endpoint = std::env::vars().any(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && !value.is_empty());
+    let backing = if endpoint && !common.sim { Backing::Aws } else { Backing::EmbeddedSimulator };
+    Ok((estate::Source::Bundled, backing))
+}
+
+fn config_folder() -> Option<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    etcetera::choose_base_strategy().ok().map(|dirs| dirs.config_dir().join("pointsman"))
+}
+
+fn state_folder(common: &Common) -> Result<PathBuf, Failure> {
+    use etcetera::BaseStrategy as _;
+    if let Some(folder) = &common.state {
+        return Ok(folder.clone());
+    }
+    let dirs = etcetera::choose_base_strategy()
+        .map_err(|e| Failure::usage([format!("no home folder: {e}"), "name a folder for the journal with --state".to_owned()]))?;
+    Ok(dirs.state_dir().unwrap_or_else(|| dirs.data_dir()).join("pointsman"))
+}
+
+/// Reads and validates the estate.
+///
+/// # Errors
+/// Every mistake of every file at once, with file, line and column.
+pub fn load_estate(common: &Common) -> Result<Files, Failure> {
+    let (source, backing) = source(common)?;
+    let loaded = estate::load(&source, probes::CATALOGUE, steps::CATALOGUE);
+    let errors: Vec<&Diagnostic> = loaded.diagnostics.iter().filter(|d| d.level == Level::Error).collect();
+    match loaded.estate {
+        Some(estate) if errors.is_empty() => Ok(Files { estate, runbooks: loaded.runbooks, backing }),
+        _ => Err(broken("the estate has errors", &errors)),
+    }
+}
+
+fn broken(what: &str, errors: &[&Diagnostic]) -> Failure {
+    let mut lines = vec![format!("{what}: {}", errors.len())];
+    lines.extend(errors.iter().flat_map(|d| render(d).lines().map(str::to_owned).collect::<Vec<_>>()));
+    lines.push("correct the files; `pointsman check` reads them again".to_owned());
+    Failure::usage(lines)
+}
+
+/// The bundled theme of that name, or a file; NO_COLOR and the terminal's depth are applied by the console.
+pub fn load_theme(common: &Common) -> Result<Theme, Failure> {
+    let wanted = common.theme.as_deref().unwrap_or("default");
+    if let Some(theme) = Theme::bundled(wanted) {
+        return Ok(theme);
+    }
+    let file = read_named("theme", wanted, &theme::bundled_names())?;
+    let (theme, diagnostics) = theme::parse(&file, &theme::bundled_source);
+    let errors: Vec<&Diagnostic> = diagnostics.iter().filter(|d| d.level == Level::Error).collect();
+    theme.filter(|_| errors.is_empty()).ok_or_else(|| broken("the theme has errors", &errors))
+}
+
+/// The bundled keymap of that name, or a file.
+pub fn load_keymap(common: &Common) -> Result<Keymap, Failure> {
+    let wanted = common.keymap.as_deref().unwrap_or("default");
+    if let Some(keymap) = keymap::bundled(wanted) {
+        return Ok(keymap);
+    }
+    let file = read_named("keymap", wanted, &keymap::bundled_names())?;
+    let (keymap, diagnostics) = keymap::parse(&file);
+    let errors: Vec<&Diagnostic> = diagnostics.iter().filter(|d| d.level == Level::Error).collect();
+    keymap.filter(|_| errors.is_empty()).ok_or_else(|| broken("the keymap has errors", &errors))
+}
+
+fn read_named(what: &str, wanted: &str, bundled: &[&str]) -> Result<Arc<SourceFile>, Failure> {
+    match std::fs::read_to_string(wanted) {
+        Ok(text) => Ok(Arc::new(SourceFile { name: wanted.to_owned(), text })),
+        Err(error) => Err(Failure::usage([
+            format!("--{what} {wanted}: neither a bundled {what} nor a readable file ({error})"),
+            format!("bundled: {}", bundled.join(", ")),
+        ])),
+    }
+}
+
+/// Everything that people write, read for `check`.
+pub fn check(common: &Common) -> Result<Checked, Failure> {
+    let (source, _) = source(common)?;
+    let loaded = estate::load(&source, probes::CATALOGUE, steps::CATALOGUE);
+    let mut diagnostics = loaded.diagnostics;
+    if let Some(wanted) = common.theme.as_deref().filter(|w| Theme::bundled(w).is_none()) {
+        let file = read_named("theme", wanted, &theme::bundled_names())?;
+        diagnostics.extend(theme::parse(&file, &theme::bundled_source).1);
+    }
+    if let Some(wanted) = common.keymap.as_deref().filter(|w| keymap::bundled(w).is_none()) {
+        let file = read_named("keymap", wanted, &keymap::bundled_names())?;
+        diagnostics.extend(keymap::parse(&file).1);
+    }
+    let what = match &source {
+        estate::Source::Bundled => "the bundled estate".to_owned(),
+        estate::Source::Folder(folder) => folder.display().to_string(),
+    };
+    Ok(Checked { what, diagnostics })
+}
+
+/// The simulator of an estate, starting now on the wall.
+#[must_use]
+pub fn simulator(common: &Common, files: &Files, clock: &Arc<SystemClock>) -> Arc<Sim> {
+    let clock: Arc<dyn Clock> = clock.clone();
+    Arc::new(Sim::new(sim::Options {
+        estate: files.estate.clone(),
+        seed: common.seed,
+        speed: common.speed,
+        start: clock.wall(),
+        clock,
+    }))
+}
+
+/// The simulator behind the SDK's own connector: signing, retries, time-outs and parsing stay the real ones.
+#[derive(Debug)]
+struct SimWire(Arc<Sim>);
+
+impl aws::Wire for SimWire {
+    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, aws::WireFailure>> {
+        let reply = self.0.handle(request);
+        Box::pin(async move {
+            match reply {
+                sim::Reply::Answer { after, response } => {
+                    pause(after).await;
+                    Ok(response)
+                }
+                sim::Reply::Refused => Err(aws::WireFailure::Refused),
+                sim::Reply::BlackHole => std::future::pending().await,
+                sim::Reply::Lost { after } => {
+                    pause(after).await;
+                    Err(aws::WireFailure::Broken)
+                }
+            }
+        })
+    }
+}
+
+async fn pause(wall: Duration) {
+    if !wall.is_zero() {
+        tokio::time::sleep(wall).await;
+    }
+}
+
+/// Ends when the process is told to end.
+pub async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut wait = Vec::new();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()] {
+        if let Ok(mut stream) = signal(kind) {
+            wait.push(Box::pin(async move { stream.recv().await }));
+        }
+    }
+    futures_util::future::select_all(wait).await;
+}

@@ -1,0 +1,150 @@
+//! Plans and runs as plain text, for `plan`, `run`, `runs` and pasting into a chat.
+//!
+//! What blocks comes before what would be done; overrides and skips come first in a run, never hidden.
+
+use std::{fmt::Write as _, time::Duration};
+
+use crate::{
+    domain::{
+        Zone,
+        time::{Timestamp, short, short_up},
+    },
+    runbook::{
+        plan::{Holds, Plan},
+        run::{Phase, RunState, StepPhase},
+    },
+};
+
+/// A plan, before anything happens.
+#[must_use]
+pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
+    let mut out = String::new();
+    let facts = plan.facts_at.map_or_else(|| "no facts".to_owned(), |at| format!("facts {} old", short(now.since(at))));
+    let _ = writeln!(
+        out,
+        "PLAN {} → {} to {} {} │ {} │ account {} │ plan {} │ {facts}",
+        plan.runbook, plan.app_name, plan.target_name, plan.target_region, plan.mode_word, plan.account, plan.hash.short(),
+    );
+    let blockers = plan.blockers();
+    if blockers.is_empty() {
+        out.push_str("ready: nothing blocks it\n");
+    } else {
+        let _ = writeln!(out, "BLOCKED by {}:", blockers.len());
+        for blocker in &blockers {
+            let _ = writeln!(out, "  ✖ {blocker}");
+        }
+    }
+    for (n, step) in plan.steps.iter().enumerate() {
+        let _ = writeln!(
+            out,
+            "{:>3}  {}  [{}]  expected {} ({}), time-out {}",
+            n + 1, step.title, step.hazard, short(step.expected), step.expected_basis, short(step.timeout),
+        );
+        let _ = writeln!(out, "       {}: {}", step.kind, step.summary);
+        for call in &step.calls {
+            let _ = writeln!(out, "       call   {call}");
+            for (name, value) in &call.params {
+                let _ = writeln!(out, "              {name}={value}");
+            }
+        }
+        for guard in &step.guards {
+            let mark = match guard.holds {
+                Holds::Yes => "✔",
+                Holds::No => "✖",
+                Holds::Unknown => "?",
+            };
+            let way = if guard.blocks() && guard.overridable { "  override: reason and authoriser" } else { "" };
+            let data = guard.data_time.map_or_else(String::new, |at| format!("  data from {}", zone.clock(at)));
+            let _ = writeln!(out, "       guard  {mark} {}: {}{data}{way}", guard.text, guard.present);
+        }
+        if !step.calls.is_empty() {
+            let _ = writeln!(out, "       done when {}; undo: {}", step.done_when, step.undo);
+        }
+    }
+    let estimate = plan.estimate.from_declaration();
+    let target = plan.rto_target.map_or_else(|| "no target".to_owned(), |t| {
+        if estimate <= t { format!("target {}: meets it", short(t)) } else { format!("target {}: ✖ would miss by {}", short(t), short_up(estimate.saturating_sub(t))) }
+    });
+    let _ = writeln!(
+        out,
+        "estimated {} from declaration ({}), {} from the outage │ {target}",
+        short_up(estimate), plan.estimate.basis, short_up(plan.estimate.total()),
+    );
+    out
+}
+
+/// One line of `runs`.
+#[must_use]
+pub fn run_line(run: &RunState, zone: &Zone) -> String {
+    let waits = match &run.phase {
+        Phase::Parked { why, .. } => format!(": {why}"),
+        Phase::Waiting(ask) => ask.step().map_or_else(|| ": to be declared again".to_owned(), |s| format!(" at {s}")),
+        Phase::Abandoned { why } => format!(": {why}"),
+        _ => String::new(),
+    };
+    format!(
+        "{:>4}  {}  {:<20}  {} → {}  {}  by {} {}  {}{waits}",
+        run.id,
+        zone.day_clock(run.declared_at),
+        run.plan.runbook,
+        run.plan.app_name,
+        run.plan.target_name,
+        run.plan.mode_word,
+        run.declaration.who,
+        run.declaration.incident,
+        run.phase.word(),
+    )
+}
+
+/// A run as it stands, exceptions first.
+#[must_use]
+pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
+    let mut out = String::new();
+    let end = run.ended_at.unwrap_or(now);
+    let total = end.since(run.declared_at);
+    let _ = writeln!(
+        out,
+        "RUN {}  {} → {} {}  {}  declared {} by {} ({})  {}",
+        run.id, run.plan.runbook, run.plan.target_name, run.plan.target_region, run.plan.mode_word,
+        zone.clock(run.declared_at), run.declaration.who, run.principal, run.declaration.incident,
+    );
+    let outage = run.declaration.outage_at.map_or_else(String::new, |at| format!("since outage {}  ", clock(end.since(at))));
+    let _ = writeln!(
+        out,
+        "  {outage}since declaration {}  machine {}  waiting for a person {}  {}",
+        clock(total), clock(total.saturating_sub(run.waited)), clock(run.waited), run.phase.word(),
+    );
+    for step in &run.steps {
+        for guard in step.guards.iter().filter_map(|g| g.overridden.as_ref().map(|o| (g, o))) {
+            let _ = writeln!(out, "  OVERRIDDEN  {}: {}: \"{}\" by {}", step.id, guard.0.text, guard.1.reason, guard.1.authoriser);
+        }
+        if let StepPhase::Skipped { reason } = &step.phase {
+            let _ = writeln!(out, "  SKIPPED     {}: {reason}", step.id);
+        }
+    }
+    for (n, (step, planned)) in run.steps.iter().zip(&run.plan.steps).enumerate() {
+        let mark = match step.phase {
+            StepPhase::Done => "✔",
+            StepPhase::Pending => "·",
+            StepPhase::Skipped { .. } => "⇥",
+            StepPhase::Refused | StepPhase::Failed => "✖",
+            StepPhase::InDoubt => "?",
+            _ => "▶",
+        };
+        let took = match (step.started_at, step.ended_at) {
+            (Some(from), Some(to)) => short(to.since(from)),
+            (Some(from), None) => format!("{} so far", short(now.since(from))),
+            _ => String::new(),
+        };
+        let _ = writeln!(out, "  {mark} {:>2}  {:<36} {}  {took}", n + 1, planned.title, step.detail);
+    }
+    if let Some(since) = run.unprotected_since {
+        let _ = writeln!(out, "  unprotected since {}: no way back is built yet", zone.clock(since));
+    }
+    out
+}
+
+fn clock(d: Duration) -> String {
+    let s = d.as_secs();
+    format!("{:02}:{:02}", s / 60, s % 60)
+}

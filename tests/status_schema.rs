@@ -1,0 +1,123 @@
+//! `status --format json` is an interface: what it prints is held against `src/report/status.schema.json`.
+
+use pointsman::{
+    cli::Common,
+    compose,
+    domain::{RegionId, compliance},
+    report::status,
+    sim::fault::{Down, Fault, FaultKind},
+};
+use serde_json::Value;
+
+const SCHEMA: &str = include_str!("../src/report/status.schema.json");
+
+/// The part of JSON Schema that the file uses; anything else in it is an error, so that the check cannot rot.
+fn violations(schema: &Value, root: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        let pointer = reference.trim_start_matches('#');
+        let target = root.pointer(pointer).unwrap_or_else(|| panic!("schema: {reference} leads nowhere"));
+        return violations(target, root, value, at, found);
+    }
+    for key in schema.as_object().expect("a schema is an object").keys() {
+        assert!(
+            ["$schema", "$defs", "title", "description", "type", "additionalProperties", "required", "properties", "items", "enum", "format"]
+                .contains(&key.as_str()),
+            "schema: `{key}` is not checked here"
+        );
+    }
+    if let Some(allowed) = schema.get("enum").and_then(Value::as_array) {
+        if !allowed.contains(value) {
+            found.push(format!("{at}: {value} is none of {allowed:?}"));
+        }
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_u64() || n.is_i64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let types: Vec<&str> = match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let fits = types.is_empty() || types.contains(&kind) || (kind == "integer" && types.contains(&"number"));
+    if !fits {
+        found.push(format!("{at}: is {kind}, not {types:?}"));
+    }
+    if let (Some("date-time"), Some(text)) = (schema.get("format").and_then(Value::as_str), value.as_str()) {
+        if pointsman::domain::Timestamp::parse(text).is_none() {
+            found.push(format!("{at}: {text} is not RFC 3339"));
+        }
+    }
+    if let Some(object) = value.as_object() {
+        let properties = schema.get("properties").and_then(Value::as_object).expect("objects list their properties");
+        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            if !object.contains_key(name) {
+                found.push(format!("{at}: `{name}` is missing"));
+            }
+        }
+        for (name, inner) in object {
+            match properties.get(name) {
+                Some(schema) => violations(schema, root, inner, &format!("{at}.{name}"), found),
+                None => found.push(format!("{at}: `{name}` is not in the schema")),
+            }
+        }
+    }
+    if let (Some(array), Some(items)) = (value.as_array(), schema.get("items")) {
+        for (n, inner) in array.iter().enumerate() {
+            violations(items, root, inner, &format!("{at}[{n}]"), found);
+        }
+    }
+}
+
+fn check(json: &Value) -> Vec<String> {
+    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+    let mut found = Vec::new();
+    violations(&schema, &schema, json, "status", &mut found);
+    found
+}
+
+fn still(folder: &tempfile::TempDir) -> Common {
+    Common { sim: true, speed: 0.0, seed: 1, state: Some(folder.path().to_path_buf()), estate: Some("bundled".into()), ..Common::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_of_the_bundled_estate_keeps_to_the_schema_when_all_is_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let core = compose::start(&still(&folder)).await.expect("starts");
+    let picture = core.first_full_picture().await;
+    let order = compliance::order(&core.estate, &picture.assessments);
+    let json = status::json(&core.estate, &picture, &order);
+    assert_eq!(check(&json), Vec::<String>::new());
+    assert_eq!(json["apps"].as_array().map(Vec::len), Some(core.estate.apps.len()), "every app is in it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_keeps_to_the_schema_with_mumbai_refusing_every_connection() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let common = still(&folder);
+    let core = compose::start_with(&common, |sim| {
+        let kind = FaultKind::RegionDown { region: RegionId::new("ap-south-1"), how: Down::Refuse };
+        sim.inject(Fault { id: 0, kind, from: None, until: None }).expect("a known fault");
+    })
+    .await
+    .expect("starts");
+    let picture = core.first_full_picture().await;
+    let order = compliance::order(&core.estate, &picture.assessments);
+    let json = status::json(&core.estate, &picture, &order);
+    assert_eq!(check(&json), Vec::<String>::new());
+    assert!(!json["errors"].as_array().expect("a list").is_empty(), "what could not be read is said");
+}
+
+#[test]
+fn the_check_itself_finds_a_wrong_type_a_missing_and_an_unknown_key() {
+    let wrong = serde_json::json!({"estate": 7, "surprise": true});
+    let found = check(&wrong).join("\n");
+    for expected in ["status.estate: is integer", "`mode` is missing", "`surprise` is not in the schema"] {
+        assert!(found.contains(expected), "{expected} not in:\n{found}");
+    }
+}
