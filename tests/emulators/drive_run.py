@@ -131,11 +131,16 @@ def drive(command, env=None, policy=None, echo=None, on_start=None):
                 break
             text = piece.decode(errors="replace")
             put(text)
-            line = (line + text).rpartition("\n")[2]
+            # A prompt is a line of its own, or (on a terminal) the unfinished last one. Nothing follows it
+            # before it is answered, so the last of either kind is the one that waits.
+            *whole, line = (line + text).split("\n")
             found = prompt_in(line)
+            if not found and not line:
+                found = next((p for p in map(prompt_in, reversed(whole)) if p), None)
             if not found:
                 continue
             name, match = found
+            line = match.string
             step = match.groupdict().get("step")
             done.prompts.append((name, step))
             key = line
