@@ -1,1 +1,52 @@
-fn main() {}
+//! The thin binary: arguments, logging, and which part of the program was meant.
+//!
+//! The console draws its first frame before an async runtime exists; see `compose::console`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use pointsman::{
+    cli::{self, Cli, Command, exit::Failure, exit::USAGE},
+    compose,
+};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            // `--help` and `--version` are no errors.
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    if let Err(failure) = compose::logging(&cli.common) {
+        return failure.print();
+    }
+    match run(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => failure.print(),
+    }
+}
+
+fn run(cli: &Cli) -> Result<u8, Failure> {
+    let common = &cli.common;
+    let Some(command) = &cli.command else { return compose::console(common) };
+    match command {
+        Command::Check(args) => cli::check::run(common, args),
+        Command::Keys => cli::keys::run(common).map(|()| 0),
+        Command::Themes(args) => cli::themes::run(common, args).map(|()| 0),
+        Command::Status(args) => compose::block_on(cli::status::run(common, args)),
+        Command::Plan(args) => compose::block_on(cli::plan::run(common, args)),
+        Command::Run(args) => compose::block_on(cli::run::run(common, args)),
+        Command::Resume(args) => compose::block_on(cli::run::resume(common, args)),
+        Command::Runs(args) => compose::block_on(cli::runs::run(common, args)),
+        Command::Sim { command } => compose::block_on(async {
+            match command {
+                cli::sim::SimCommand::Serve(args) => cli::sim::serve(common, args).await,
+                cli::sim::SimCommand::Inject(args) => cli::sim::inject(args).await,
+                cli::sim::SimCommand::Calls(args) => cli::sim::calls(args).await,
+            }
+            .map(|()| 0)
+        }),
+    }
+}
