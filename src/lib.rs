@@ -6,6 +6,7 @@ pub mod aws;
 pub mod cli;
 pub mod clock;
 pub mod collect;
+pub mod compose;
 pub mod domain;
 pub mod engine;
 pub mod estate;

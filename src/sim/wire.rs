@@ -35,6 +35,10 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// Code of a refused request, beside the answer and not on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorCode(pub String);
+
 impl Refusal {
     #[must_use]
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
@@ -52,9 +56,15 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, code, message)
     }
 
-    /// The answer as the protocol writes it.
+    /// The answer as the protocol writes it; carries its [`ErrorCode`] for the call log.
     #[must_use]
     pub fn answer(&self, protocol: Protocol, request_id: &str) -> Answer {
+        let mut answer = self.write(protocol, request_id);
+        answer.extensions_mut().insert(ErrorCode(self.code.clone()));
+        answer
+    }
+
+    fn write(&self, protocol: Protocol, request_id: &str) -> Answer {
         let kind = if self.status.is_server_error() { "Receiver" } else { "Sender" };
         match protocol {
             Protocol::Query | Protocol::RestXml => {

@@ -1,12 +1,27 @@
 //! What the facts mean: exposure against target, verdicts, RTO standing, the decide card. DESIGN section 5.
 //!
 //! Pure and total: every combination of facts has an answer, and the answer to missing facts is Unknown, never
-//! Met. One file per table of rules: [`streaming`], [`backups`], [`rto`], [`decide`], [`served`]; this file
-//! holds the words and joins them.
+//! Met. One file per table of rules: [`streaming`], [`backups`], [`standing`] (one component), [`rto`], [`decide`],
+//! [`served`], [`order`] (worst first, exit codes); [`assess`] joins them; this file holds the words.
+
+mod assess;
+pub mod backups;
+mod decide;
+#[cfg(test)]
+mod fixtures;
+mod order;
+pub mod rto;
+mod served;
+mod standing;
+pub mod streaming;
+mod words;
 
 use std::time::Duration;
 
-use serde::Serialize;
+pub use assess::assess;
+pub use order::{exit_code, order, ratio as exposure_ratio, severity};
+
+use serde::{Deserialize, Serialize};
 
 use super::{
     app::{App, Estate},
@@ -40,12 +55,6 @@ pub struct Execution {
     pub verification: Duration,
     /// A proof made with another text of the runbook has lapsed.
     pub runbook_digest: String,
-}
-
-/// The judgement on one app.
-#[must_use]
-pub fn assess(_question: &Question<'_>) -> Assessment {
-    unimplemented!("helper A")
 }
 
 /// The judgement on an app, an exposure or a component. Always drawn as word + glyph + colour.
@@ -140,6 +149,15 @@ impl Exposure {
     }
 }
 
+/// Exposure over target; what is known at least where the value is not, zero where there is nothing to compare.
+fn ratio(exposure: &Exposure) -> f64 {
+    match (exposure.exposure.or(exposure.at_least), exposure.target) {
+        (Some(lost), Some(target)) if !target.is_zero() => lost.as_secs_f64() / target.as_secs_f64(),
+        (Some(lost), Some(_)) if !lost.is_zero() => f64::INFINITY,
+        _ => 0.0,
+    }
+}
+
 /// The three separate flags of backups and copies (DESIGN section 5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackupFlags {
@@ -166,7 +184,7 @@ pub struct RtoStanding {
 }
 
 /// detection + decision + execution + DNS TTL + verification.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RtoEstimate {
     pub detection: Duration,
     pub decision: Duration,
