@@ -2,7 +2,8 @@
 //!
 //! Pure: from a picture to text. The mode word (LIVE, DRILL, SIMULATED) stands in every form, and every text from
 //! outside is `SafeText` already. Where to look next: [`status`] for `pointsman status`, [`runs`] for plans and
-//! runs on the command line.
+//! runs on the command line, [`facts`] for what was observed behind the verdicts.
 
+pub mod facts;
 pub mod runs;
 pub mod status;

@@ -8,6 +8,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use serde_json::{Map, Value, json};
 
+use super::facts;
 use crate::domain::{
     Assessment, Estate, Exposure, Picture, Side, Verdict,
     compliance::RtoStanding,
@@ -36,8 +37,9 @@ pub fn json(estate: &Estate, picture: &Picture, order: &[usize]) -> Value {
         "endpoint_overrides": picture.snapshot.endpoint_overrides.iter().map(|(name, url)| json!({"variable": name, "url": url})).collect::<Vec<_>>(),
         "regions": Side::BOTH.iter().map(|side| region(estate, picture, *side)).collect::<Vec<_>>(),
         "errors": errors(picture),
+        "jobs": facts::jobs(picture),
         "warnings": estate.warnings.iter().map(|w| json!({"code": w.code, "app": w.app, "text": w.text, "place": w.place})).collect::<Vec<_>>(),
-        "apps": order.iter().filter_map(|n| picture.assessments.get(*n)).map(|a| app(estate, a)).collect::<Vec<_>>(),
+        "apps": order.iter().filter_map(|n| picture.assessments.get(*n)).map(|a| app(estate, picture, a)).collect::<Vec<_>>(),
     })
 }
 
@@ -74,7 +76,7 @@ fn region(estate: &Estate, picture: &Picture, side: Side) -> Value {
     })
 }
 
-fn app(estate: &Estate, assessment: &Assessment) -> Value {
+fn app(estate: &Estate, picture: &Picture, assessment: &Assessment) -> Value {
     let spec = estate.app(&assessment.app);
     let mut out = Map::new();
     out.insert("id".into(), json!(assessment.app));
@@ -108,6 +110,7 @@ fn app(estate: &Estate, assessment: &Assessment) -> Value {
     out.insert("verdict".into(), json!(assessment.verdict.word()));
     out.insert("pages".into(), json!(assessment.pages));
     out.insert("reasons".into(), json!(assessment.reasons));
+    out.insert("components".into(), json!(facts::components(estate, picture, assessment)));
     Value::Object(out)
 }
 

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""The simulator at speed 0, read by the program, by boto3 and by the AWS CLI: all must say the same.
+
+    against_simulator.py --binary target/debug/pointsman [--estate DIR]
+
+Run it with the interpreter of the environment that holds boto3 and the AWS CLI.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import running
+from checks import Checks
+
+ESTATE = running.HERE.parent.parent / "estates" / "demo-bank"
+SCRIPT_SECONDS = 600
+
+
+def script(checks, what, command, env):
+    """One of the reading scripts; its own lines are the details."""
+    try:
+        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, timeout=SCRIPT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        checks.error(f"{what}: {error}")
+        return
+    checks.equal(f"{what}: exit status", 0, done.returncode)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    running.binary_argument(parser)
+    parser.add_argument("--estate", type=pathlib.Path, default=ESTATE, help="default: the bundled one")
+    args = parser.parse_args()
+    binary = running.checked_binary(args)
+    checks = Checks()
+    try:
+        with running.scratch_folder("simulator") as scratch, \
+                running.simulator(binary, scratch, "--speed", "0", "--estate", str(args.estate)) as endpoint:
+            env = running.environment(scratch, endpoint, args.estate)
+            first = running.status(binary, env)
+            second = running.status(binary, env)
+            checks.contains("mode of a console on the simulator", ["simulated"], first["mode"])
+            checks.equal("the estate stands still: now", first["now"], second["now"])
+            checks.equal("asked again, the apps answer the same", first["apps"], second["apps"])
+            status_file = scratch / "status.json"
+            status_file.write_text(json.dumps(first), encoding="utf-8")
+
+            script(checks, "boto3 against status --format json", [
+                sys.executable, str(running.HERE / "read_simulator.py"), "--endpoint", endpoint,
+                "--status", str(status_file), "--estate", str(args.estate),
+            ], dict(os.environ))
+            aws = pathlib.Path(sys.executable).with_name("aws")
+            script(checks, "the AWS CLI's reads", [str(running.HERE / "cli_reads.sh"), endpoint],
+                   dict(os.environ, AWS_CLI=str(aws)))
+    except running.Failure as failure:
+        checks.error(str(failure))
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
