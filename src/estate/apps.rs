@@ -58,15 +58,14 @@ pub(super) fn read(table: Table<'_, '_>, kinds: &[&'static KindSpec], ground: &G
         table.call_it(format!("app \"{id}\""));
     }
     let refer = |(id, span): (String, Range<usize>)| Reference { id, span, report: table.report().clone() };
-    let places =
-        AppPlaces { head: table.span(), rpo: table.duration("rpo").map(|(_, span)| span), ..AppPlaces::default() };
 
     let name = values::said(&table, "name", table.need_text("name"));
     let tier = tier(&table);
     let criticality = values::said(&table, "criticality", table.need_text("criticality"));
     let strategy = table.need_word("strategy", &Strategy::ALL.map(|s| (s.word(), s)));
-    let rpo = table.duration("rpo").map(|(d, _)| d);
+    let (rpo, rpo_place) = table.duration("rpo").unzip();
     let rto = table.duration("rto").map(|(d, _)| d);
+    let places = AppPlaces { head: table.span(), rpo: rpo_place, ..AppPlaces::default() };
     let depends_on: Vec<Reference> = table.texts("depends_on").into_iter().map(refer).collect();
     let (backup, places) = backup(&table, places);
     let served = served(&table, ground);
