@@ -28,7 +28,11 @@ fn load(source: &Source) -> Loaded {
 }
 
 fn lines(diagnostics: &[Diagnostic]) -> String {
-    diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n")).collect()
+    diagnostics.iter().fold(String::new(), |mut text, diagnostic| {
+        text.push_str(&diagnostic.to_string());
+        text.push('\n');
+        text
+    })
 }
 
 fn folders(under: &str) -> Vec<PathBuf> {

@@ -114,14 +114,12 @@ pub(super) fn read(table: Table<'_, '_>, kinds: &[&'static KindSpec], ground: &G
 fn tier(table: &Table<'_, '_>) -> Option<u8> {
     let _ = table.need("tier")?;
     let (tier, span) = table.integer("tier")?;
-    match u8::try_from(tier) {
-        Ok(tier @ 1..=5) => Some(tier),
-        _ => {
-            let help = Some("1 (the most critical) to 5".into());
-            table.report().error("bad-tier", span, format!("`tier = {tier}` is not a tier"), help);
-            None
-        }
+    if let Ok(tier @ 1..=5) = u8::try_from(tier) {
+        return Some(tier);
     }
+    let help = Some("1 (the most critical) to 5".into());
+    table.report().error("bad-tier", span, format!("`tier = {tier}` is not a tier"), help);
+    None
 }
 
 /// A duration that must be there and be more than nothing.

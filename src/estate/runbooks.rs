@@ -20,6 +20,9 @@ use crate::runbook::spec::{
     Mutating, OnFailure, RunbookKind, RunbookSpec, StepKindSpec, StepParam, StepParamSpec, StepSpec,
 };
 
+/// Text with its place in the file.
+type Placed = (String, Range<usize>);
+
 /// The apps that a runbook may be run for.
 pub(super) struct Candidates<'e> {
     pub apps: Vec<&'e App>,
@@ -108,7 +111,7 @@ fn digest(text: &str) -> String {
 
 fn candidates<'e>(
     report: &Report,
-    named: &[(String, Range<usize>)],
+    named: &[Placed],
     strategies: &[Strategy],
     around: &Surroundings<'e>,
 ) -> Candidates<'e> {
@@ -137,9 +140,9 @@ fn steps(
         report.error("no-step", root.span(), "the runbook has no step".to_owned(), Some("add a [[step]]".into()));
     }
     let mut steps: Vec<StepSpec> = Vec::new();
-    let mut ids: Vec<(String, Range<usize>)> = Vec::new();
+    let mut ids: Vec<Placed> = Vec::new();
     // Of every step that has an id, whether the rest of it could be read or not.
-    let mut after: Vec<(String, Vec<(String, Range<usize>)>)> = Vec::new();
+    let mut after: Vec<(String, Vec<Placed>)> = Vec::new();
     for table in tables {
         let draft = step(table, candidates, around);
         let Some((id, span)) = draft.id else { continue };
@@ -172,7 +175,7 @@ fn steps(
 }
 
 /// Reports the steps that can never start because they wait for each other.
-fn cycle(steps: &[StepSpec], ids: &[(String, Range<usize>)], report: &Report) {
+fn cycle(steps: &[StepSpec], ids: &[Placed], report: &Report) {
     let mut open: Vec<&StepSpec> = steps.iter().collect();
     loop {
         let waits = |step: &StepSpec| step.after.iter().any(|id| open.iter().any(|other| other.id == *id));
@@ -209,8 +212,8 @@ fn cycle(steps: &[StepSpec], ids: &[(String, Range<usize>)], report: &Report) {
 }
 
 struct StepDraft {
-    id: Option<(String, Range<usize>)>,
-    after: Option<Vec<(String, Range<usize>)>>,
+    id: Option<Placed>,
+    after: Option<Vec<Placed>>,
     spec: Option<StepSpec>,
 }
 

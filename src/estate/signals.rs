@@ -84,14 +84,13 @@ fn guard(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Opt
         "lag_at_most" => {
             let limit = table.duration("lag_at_most").map(|(d, _)| d);
             let last_sample = table.word("in_outage", &[("last-sample", ())]).is_some();
-            let component = match table.text("component") {
-                Some(named) => Some(candidates.component(table.report(), named, "a component with a lag", has_lag)?),
-                None => {
-                    let message = "no component of the app has a lag that this guard could read";
-                    let span = table.get("lag_at_most").map_or_else(|| table.span(), |value| value.span());
-                    candidates.some(table.report(), span, message, has_lag);
-                    None
-                }
+            let component = if let Some(named) = table.text("component") {
+                Some(candidates.component(table.report(), named, "a component with a lag", has_lag)?)
+            } else {
+                let message = "no component of the app has a lag that this guard could read";
+                let span = table.get("lag_at_most").map_or_else(|| table.span(), |value| value.span());
+                candidates.some(table.report(), span, message, has_lag);
+                None
             };
             Some(Guard::LagAtMost { component, limit: limit?, in_outage_last_sample: last_sample })
         }
@@ -166,14 +165,12 @@ fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Op
 fn vantage_points(table: &Table<'_, '_>) -> Option<u32> {
     let Some(value) = table.get("from_vantage_points") else { return Some(defaults::VANTAGE_POINTS) };
     let (count, _) = table.integer("from_vantage_points")?;
-    match u32::try_from(count) {
-        Ok(count @ 1..=9) => Some(count),
-        _ => {
-            let message = format!("`from_vantage_points = {count}` is not a number of vantage points");
-            table.report().error("bad-number", value.span(), message, Some("1 to 9".into()));
-            None
-        }
+    if let Ok(count @ 1..=9) = u32::try_from(count) {
+        return Some(count);
     }
+    let message = format!("`from_vantage_points = {count}` is not a number of vantage points");
+    table.report().error("bad-number", value.span(), message, Some("1 to 9".into()));
+    None
 }
 
 #[derive(Clone, Copy)]
