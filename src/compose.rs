@@ -21,15 +21,14 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, Snapshot, Timestamp,
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, Snapshot, Timestamp,
         compliance::{self, Execution, Question},
         diagnostic::{Level, SourceFile, render},
     },
-    engine::{self, Engine},
     estate,
     keymap::{self, Keymap},
     probes,
-    runbook::{plan::Plan, spec::RunbookSpec},
+    runbook::spec::RunbookSpec,
     sim::{self, Sim},
     steps,
     theme::{self, Theme},
@@ -94,8 +93,9 @@ fn state_folder(common: &Common) -> Result<PathBuf, Failure> {
     if let Some(folder) = &common.state {
         return Ok(folder.clone());
     }
-    let dirs = etcetera::choose_base_strategy()
-        .map_err(|e| Failure::usage([format!("no home folder: {e}"), "name a folder for the journal with --state".to_owned()]))?;
+    let dirs = etcetera::choose_base_strategy().map_err(|e| {
+        Failure::usage([format!("no home folder: {e}"), "name a folder for the journal with --state".to_owned()])
+    })?;
     Ok(dirs.state_dir().unwrap_or_else(|| dirs.data_dir()).join("pointsman"))
 }
 
@@ -192,7 +192,10 @@ pub fn simulator(common: &Common, files: &Files, clock: &Arc<SystemClock>) -> Ar
 struct SimWire(Arc<Sim>);
 
 impl aws::Wire for SimWire {
-    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, aws::WireFailure>> {
+    fn call(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'static, Result<http::Response<Bytes>, aws::WireFailure>> {
         let reply = self.0.handle(request);
         Box::pin(async move {
             match reply {
@@ -235,7 +238,6 @@ pub struct Core {
     pub runbooks: Vec<Arc<RunbookSpec>>,
     pub clock: Arc<SystemClock>,
     pub collector: CollectorHandle,
-    pub engine: Arc<Engine>,
     pub calls: Arc<aws::CallLog>,
     /// The journal's file.
     pub journal: PathBuf,
@@ -246,7 +248,10 @@ pub struct Core {
 
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("estate", &self.estate.name).field("journal", &self.journal).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("estate", &self.estate.name)
+            .field("journal", &self.journal)
+            .finish_non_exhaustive()
     }
 }
 
@@ -260,7 +265,10 @@ fn executions(estate: &Estate, runbooks: &[Arc<RunbookSpec>]) -> Executions {
         .filter_map(|app| {
             let wanted = app.runbooks.get("failover")?;
             let spec = runbooks.iter().find(|spec| spec.id == *wanted)?;
-            Some((app.id.clone(), crate::runbook::estimate::execution(spec, app)))
+            Some((
+                app.id.clone(),
+                crate::runbook::estimate::execution(spec, app, &crate::runbook::estimate::Past::new()),
+            ))
         })
         .collect()
 }
@@ -293,7 +301,8 @@ async fn assemble(
             Some(sim)
         }
     };
-    let transport = simulator.as_ref().map_or(aws::Transport::Network, |sim| aws::Transport::Wire(Arc::new(SimWire(sim.clone()))));
+    let transport =
+        simulator.as_ref().map_or(aws::Transport::Network, |sim| aws::Transport::Wire(Arc::new(SimWire(sim.clone()))));
     let dyn_clock: Arc<dyn Clock> = clock.clone();
     let mut settings =
         aws::ConnectionSettings::for_estate(&estate, transport, std::env::vars().collect(), dyn_clock.clone());
@@ -305,41 +314,23 @@ async fn assemble(
         estate.clone(),
         reader.clone(),
         dyn_clock.clone(),
-        collect::Settings { endpoint_overrides: connection.endpoint_overrides().to_vec(), ..collect::Settings::default() },
+        collect::Settings {
+            endpoint_overrides: connection.endpoint_overrides().to_vec(),
+            ..collect::Settings::default()
+        },
     );
     let folder = state_folder(common)?;
     let journal = folder.join(if simulator.is_some() { "simulated.db" } else { "journal.db" });
-    let store = engine::SqliteStore::open(&journal).map_err(|error| journal_failure(&journal, &error))?;
-    let engine = Engine::open(engine::EngineParts {
-        store: Arc::new(store),
-        reader,
-        writer: Some(aws::write::writer(&connection)),
-        facts: Arc::new(collector.clone()),
-        clock: dyn_clock,
-        estate: estate.clone(),
-        runbooks: runbooks.clone(),
-        permissions: permissions(common),
-    })
-    .map_err(|error| journal_failure(&journal, &error))?;
     Ok(Core {
         executions: Arc::new(executions(&estate, &runbooks)),
         estate,
         runbooks,
         clock,
         collector,
-        engine: Arc::new(engine),
         calls: connection.log(),
         journal,
         simulator,
     })
-}
-
-fn permissions(common: &Common) -> engine::Permissions {
-    engine::Permissions {
-        single_operator: common.single_operator,
-        drill: common.drill,
-        endpoint_override: common.allow_endpoint_override,
-    }
 }
 
 fn journal_failure(journal: &Path, error: &dyn std::fmt::Display) -> Failure {
@@ -372,17 +363,6 @@ impl Core {
         let _ = snapshots.wait_for(|snapshot| snapshot.complete).await;
         let snapshot = snapshots.borrow().clone();
         self.judge(snapshot)
-    }
-
-    /// The plan of a runbook for an app, against facts read now.
-    ///
-    /// # Errors
-    /// An unknown runbook or app (with the nearest known one), or a runbook that is not for this app.
-    pub async fn plan(&self, runbook: &str, app: &str) -> Result<Arc<Plan>, Failure> {
-        self.engine
-            .plan(&RunbookId::new(runbook), &AppId::new(app))
-            .await
-            .map_err(|error| Failure::usage([format!("plan {runbook} --app {app}: {error}")]))
     }
 
     /// A judged picture whenever a snapshot comes, and once a second because ages grow.

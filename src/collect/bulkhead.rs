@@ -222,6 +222,7 @@ impl Bulkhead {
                 self.inner.store().end_round(&self.region, false);
                 self.ask_elsewhere();
             }
+            self.inner.store().round_over(&self.region);
             self.tried = false;
             self.answered = false;
             self.failing = false;
