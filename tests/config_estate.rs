@@ -251,6 +251,21 @@ fn the_failover_asks_nothing_of_the_region_that_is_gone() {
     }
 }
 
+/// A quorum that counts on what Mumbai itself reports could never be reached while Mumbai is dark.
+#[test]
+fn enough_signs_that_mumbai_is_gone_can_be_seen_from_outside() {
+    let (_, runbooks) = bundled();
+    let params = &runbook(&runbooks, "payments-failover").steps[0].params;
+    let Some(StepParam::Value(Param::Number(need))) = params.get("need") else { panic!("a quorum") };
+    let Some(StepParam::Signals(signals)) = params.get("signals") else { panic!("signals") };
+    let outside =
+        |signal: &&Signal| matches!(signal, Signal::Unreachable { .. } | Signal::HealthCheck { healthy: false, .. });
+    let seen = signals.iter().filter(outside).count();
+    assert!(seen as f64 >= *need, "{seen} of {need}");
+    let own = signals.iter().filter(|signal| matches!(signal, Signal::Unreachable { .. })).count();
+    assert!((own as f64) < *need, "this console alone must not be able to say that a Region is gone");
+}
+
 #[test]
 fn nobody_is_sent_to_a_side_before_it_writes_and_answers() {
     let (_, runbooks) = bundled();
