@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     fact::What,
     id::{AppId, ComponentId, RegionId, RunbookId},
@@ -229,10 +231,11 @@ pub struct Component {
 }
 
 /// The kind's own parameters, already checked against its [`super::kind::KindSpec`].
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Params(pub BTreeMap<String, Param>);
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Param {
     Text(String),
     Duration(Duration),

@@ -4,6 +4,14 @@
 //! Nothing here does I/O, is async or knows AWS: step kinds come as data, facts as a snapshot, time as an
 //! argument. The engine drives; this module decides.
 
+pub mod build;
+pub mod decide;
+pub mod estimate;
+pub mod event;
+pub mod fold;
+pub mod guards;
+pub mod interlock;
 pub mod plan;
 pub mod run;
+pub mod signal;
 pub mod spec;

@@ -28,7 +28,7 @@ impl PlanHash {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     pub hash: PlanHash,
     pub runbook: RunbookId,
@@ -80,7 +80,7 @@ pub struct Interlock {
     pub text: SafeText,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedStep {
     pub id: StepId,
     pub title: SafeText,

@@ -75,7 +75,8 @@ impl Phase {
 }
 
 /// What the run asks of the person. Friction grows with hazard.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ask {
     /// `reversible`: one key.
     Key { step: StepId },
@@ -110,6 +111,7 @@ impl Ask {
 
 /// What a person answers or orders. Each is journalled with who said it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// To [`Ask::Key`], [`Ask::Chord`] and [`Ask::Confirm`].
     Go {
@@ -151,6 +153,7 @@ pub enum Answer {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ruling {
     Applied,
     NotApplied,

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{
     AppId, Hazard, RunbookId, StepId,
     app::{Param, Strategy},
@@ -9,7 +11,8 @@ use crate::domain::{
     text::SafeText,
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RunbookKind {
     /// Unplanned, may lose data.
     Failover,
@@ -70,7 +73,8 @@ pub struct StepSpec {
     pub after: Vec<StepId>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StepParam {
     Value(Param),
     /// `signals = [ {…}, {…} ]`
@@ -79,7 +83,8 @@ pub enum StepParam {
     Texts(Vec<String>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
     /// Stop and ask the person. The default.
     Park,
@@ -88,7 +93,8 @@ pub enum OnFailure {
 }
 
 /// One thing that can be seen to be so, from facts alone. Used by `check`, `wait-for` and guards.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Signal {
     /// The Region of that side cannot be reached, from at least so many vantage points.
     Unreachable {
@@ -131,14 +137,15 @@ pub enum Signal {
     },
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GuardSpec {
     pub guard: Guard,
     /// Only where the runbook says so: reason and named authoriser.
     pub overridable: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Guard {
     /// In an outage the last sample before the gap is judged, and said so.
     LagAtMost {

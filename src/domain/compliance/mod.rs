@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     app::{App, Estate},
@@ -166,7 +166,7 @@ pub struct RtoStanding {
 }
 
 /// detection + decision + execution + DNS TTL + verification.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RtoEstimate {
     pub detection: Duration,
     pub decision: Duration,

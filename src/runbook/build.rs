@@ -1,0 +1,288 @@
+//! Runbook + facts -> a frozen, hashed [`Plan`], together with everything its run needs later.
+//!
+//! The hash covers what a confirmation relies on: the runbook's text, parameters, exact calls, account, target
+//! and guards; not ages and not present values, which a run re-reads.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    estimate::{self, Past},
+    guards,
+    interlock::{self, Authority, Circumstances},
+    plan::{Interlock, Plan, PlanHash, PlannedStep},
+    signal::Facts,
+    spec::{GuardSpec, RunbookKind, RunbookSpec, StepParam, StepSpec},
+};
+use crate::domain::{
+    CallDescription, ComponentId, Side, StepId, Timestamp,
+    app::{Param, Params},
+    compliance::RtoEstimate,
+    snapshot::Mode,
+    text::SafeText,
+};
+
+/// A plan with all that its run needs, so that a resume needs neither the runbook file nor the facts of then.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Frozen {
+    pub plan: Plan,
+    pub runbook_digest: String,
+    /// Parallel to the plan's steps.
+    pub steps: Vec<FrozenStep>,
+    /// Parameters of the components that the steps name, as they were: an estate that changed since is refused.
+    pub components: BTreeMap<ComponentId, Params>,
+}
+
+/// What a step was told to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrozenStep {
+    pub id: StepId,
+    pub kind: String,
+    pub params: BTreeMap<String, StepParam>,
+    pub guards: Vec<GuardSpec>,
+}
+
+impl FrozenStep {
+    #[must_use]
+    pub fn of(step: &StepSpec) -> Self {
+        Self {
+            id: step.id.clone(),
+            kind: step.kind.to_owned(),
+            params: step.params.clone(),
+            guards: step.guards.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&Param> {
+        match self.params.get(name) {
+            Some(StepParam::Value(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The component that the step is about, if its kind has one.
+    #[must_use]
+    pub fn component(&self) -> Option<ComponentId> {
+        match self.value("component") {
+            Some(Param::Text(id)) => Some(ComponentId::new(id)),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn side(&self, name: &str) -> Option<Side> {
+        match self.value(name) {
+            Some(Param::Side(side)) => Some(*side),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.value(name), Some(Param::Flag(true)))
+    }
+}
+
+/// What the kind of a step says about it in the plan.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// Exactly, or why they cannot be told yet.
+    pub calls: Result<Vec<CallDescription>, SafeText>,
+    pub summary: SafeText,
+    pub done_when: SafeText,
+    pub undo: SafeText,
+}
+
+/// What a plan is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    pub runbook: &'a RunbookSpec,
+    pub facts: &'a Facts<'a>,
+    /// Parallel to the runbook's steps.
+    pub outlines: &'a [Outline],
+    pub authority: Authority,
+    pub past: &'a Past,
+    /// Another run that stands in the way.
+    pub busy: Option<&'a SafeText>,
+    pub now: Timestamp,
+}
+
+/// The side a runbook moves its app to: what its steps say, else what its kind means.
+#[must_use]
+pub fn target(runbook: &RunbookSpec) -> Side {
+    let named = runbook.steps.iter().find_map(|step| FrozenStep::of(step).side("target"));
+    named.unwrap_or(match runbook.kind {
+        RunbookKind::Failback => Side::Primary,
+        _ => Side::Recovery,
+    })
+}
+
+/// Freezes the runbook against the facts.
+#[must_use]
+pub fn plan(draft: &Draft<'_>) -> Frozen {
+    let Draft { runbook, facts, outlines, now, .. } = *draft;
+    let target = target(runbook);
+    let steps: Vec<FrozenStep> = runbook.steps.iter().map(FrozenStep::of).collect();
+    let mut unresolved = Vec::new();
+    let mut planned = Vec::new();
+    for (n, (spec, outline)) in runbook.steps.iter().zip(outlines).enumerate() {
+        let component = steps[n].component();
+        let calls = outline.calls.clone().unwrap_or_else(|why| {
+            unresolved.push(Interlock {
+                code: "calls-unresolved".to_owned(),
+                text: SafeText::new(format!("step {} {}: the call cannot be told yet: {why}", n + 1, spec.title)),
+            });
+            Vec::new()
+        });
+        let (expected, expected_basis) = estimate::expected(spec, draft.past);
+        planned.push(PlannedStep {
+            id: spec.id.clone(),
+            title: spec.title.clone(),
+            kind: spec.kind.to_owned(),
+            calls,
+            summary: outline.summary.clone(),
+            hazard: spec.hazard,
+            expected,
+            expected_basis,
+            timeout: spec.timeout,
+            guards: guards::evaluate_all(&spec.guards, component.as_ref(), facts, &[], now),
+            done_when: outline.done_when.clone(),
+            undo: outline.undo.clone(),
+            on_failure: spec.on_failure,
+            after: spec.after.clone(),
+        });
+    }
+    let calls: Vec<&CallDescription> = planned.iter().flat_map(|step| &step.calls).collect();
+    let circumstances =
+        Circumstances { facts, authority: draft.authority, target, calls: &calls, busy: draft.busy, now };
+    let mut interlocks = interlock::interlocks(&circumstances);
+    interlocks.append(&mut unresolved);
+
+    let execution = estimate::execution(runbook, facts.app, draft.past);
+    let account = facts
+        .estate
+        .access
+        .get(&target)
+        .and_then(|access| access.account.clone())
+        .unwrap_or_else(|| facts.estate.expects_account.clone());
+    let components = steps
+        .iter()
+        .filter_map(FrozenStep::component)
+        .filter_map(|id| Some((id.clone(), facts.app.component(&id)?.params.clone())))
+        .collect();
+    let mut plan = Plan {
+        hash: PlanHash(String::new()),
+        runbook: runbook.id.clone(),
+        title: runbook.title.clone(),
+        kind: runbook.kind,
+        app: facts.app.id.clone(),
+        app_name: facts.app.name.clone(),
+        target,
+        target_region: facts.region(target).clone(),
+        target_name: facts.estate.regions.get(target).name.clone(),
+        account,
+        mode_word: facts.snapshot.mode.word(),
+        made_at: now,
+        facts_at: facts
+            .snapshot
+            .facts
+            .iter()
+            .filter(|(id, _)| id.app == facts.app.id)
+            .filter_map(|(_, slot)| slot.last.as_ref())
+            .map(|seen| seen.observed_at)
+            .min(),
+        steps: planned,
+        interlocks,
+        estimate: RtoEstimate {
+            detection: facts.app.timings.detection,
+            decision: facts.app.timings.decision,
+            execution: execution.critical_path,
+            dns_ttl: execution.dns_ttl,
+            // One figure for both: what the runbook verifies, or what the app declares when it verifies nothing.
+            verification: if execution.verification.is_zero() {
+                facts.app.timings.verification
+            } else {
+                execution.verification
+            },
+            basis: execution.basis,
+        },
+        rto_target: facts.app.rto,
+    };
+    plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode));
+    Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components }
+}
+
+/// The form that is hashed: JSON with the fields in this order.
+#[derive(Serialize)]
+struct Canonical<'a> {
+    version: u8,
+    runbook: &'a str,
+    digest: &'a str,
+    app: &'a str,
+    target: Side,
+    region: &'a str,
+    account: &'a str,
+    mode: &'a str,
+    steps: Vec<CanonicalStep<'a>>,
+}
+
+#[derive(Serialize)]
+struct CanonicalStep<'a> {
+    step: &'a FrozenStep,
+    calls: &'a [CallDescription],
+    hazard: &'a str,
+    timeout_millis: u64,
+    after: &'a [StepId],
+    guards: Vec<&'a str>,
+}
+
+fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode) -> String {
+    let canonical = Canonical {
+        version: 1,
+        runbook: plan.runbook.as_str(),
+        digest,
+        app: plan.app.as_str(),
+        target: plan.target,
+        region: plan.target_region.as_str(),
+        account: &plan.account,
+        // Not the speed: it may change while a plan is looked at, and changes nothing that would be done.
+        mode: match mode {
+            Mode::Live => "live",
+            Mode::Drill => "drill",
+            Mode::Simulated { .. } => "simulated",
+        },
+        steps: plan
+            .steps
+            .iter()
+            .zip(steps)
+            .map(|(planned, step)| CanonicalStep {
+                step,
+                calls: &planned.calls,
+                hazard: planned.hazard.word(),
+                timeout_millis: planned.timeout.as_millis() as u64,
+                after: &planned.after,
+                guards: planned.guards.iter().map(|guard| guard.text.as_str()).collect(),
+            })
+            .collect(),
+    };
+    digest_of(&canonical)
+}
+
+/// SHA-256 of a value's JSON, hex. Struct fields keep their order and maps are ordered, so equal values give
+/// equal bytes.
+pub fn digest_of(value: &impl Serialize) -> String {
+    let bytes = serde_json::to_vec(value).expect("plain data without maps keyed by anything but text");
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
+        text
+    })
+}
