@@ -52,6 +52,12 @@ impl Timestamp {
         format!("{:.precision$}", self.to_jiff())
     }
 
+    /// As an HTTP `Date` header: `Fri, 20 Nov 2026 09:02:07 GMT`.
+    #[must_use]
+    pub fn http_date(self) -> String {
+        self.to_jiff().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     fn to_jiff(self) -> jiff::Timestamp {
         let clamped =
             self.0.clamp(jiff::Timestamp::MIN.as_millisecond() + 1, jiff::Timestamp::MAX.as_millisecond() - 1);
@@ -262,6 +268,7 @@ mod tests {
     fn moments_survive_a_round_trip_and_show_in_the_estates_zone() {
         let t = Timestamp::parse("2026-11-20T09:02:07Z").expect("valid");
         assert_eq!(t.rfc3339(), "2026-11-20T09:02:07Z");
+        assert_eq!(t.http_date(), "Fri, 20 Nov 2026 09:02:07 GMT");
         let ist = Zone::named("Asia/Kolkata").expect("bundled zone");
         assert_eq!(ist.banner(t), "Fri 20 Nov 14:32:07 IST");
         assert_eq!(Zone::named("Asia/Bombay-ish"), None);

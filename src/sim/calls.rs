@@ -1,0 +1,98 @@
+//! The log of received calls: what arrived, what came of it, and whether it changed anything.
+//!
+//! Tests count effects here ("exactly one failover was sent"), so a call with an effect is never forgotten; of
+//! the reads the newest are kept.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{
+    route::Target,
+    wire::{Element, Form, Protocol},
+};
+use crate::domain::{RegionId, Timestamp};
+
+/// Ten minutes of a busy console; a few MiB.
+const READS_MAX: usize = 8_000;
+const PARAMS_MAX: usize = 400;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Received {
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// Estate time.
+    pub at: Timestamp,
+    pub service: String,
+    pub operation: String,
+    pub region: RegionId,
+    /// Summary, e.g. `GlobalClusterIdentifier=payments-global, AllowDataLoss=true`.
+    pub params: String,
+    /// `200`, `400 Throttling`, `refused`, `black-hole`, `200, reply lost`.
+    pub outcome: String,
+    /// Whether the call changed the simulated world.
+    pub effect: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct CallLog {
+    calls: VecDeque<Received>,
+    pub dropped: u64,
+}
+
+impl CallLog {
+    pub fn push(&mut self, received: Received) {
+        self.calls.push_back(received);
+        if self.calls.len() > READS_MAX
+            && let Some(oldest) = self.calls.iter().position(|call| !call.effect)
+        {
+            self.calls.remove(oldest);
+            self.dropped += 1;
+        }
+    }
+
+    /// Oldest first, those after `seq`.
+    pub fn after(&self, seq: u64) -> impl Iterator<Item = &Received> {
+        self.calls.iter().filter(move |call| call.seq > seq)
+    }
+}
+
+/// What the request said, short enough for one line of a log. The body of a signed request holds no secret.
+#[must_use]
+pub fn summary(target: &Target, request: &http::Request<Bytes>) -> String {
+    let uri = request.uri();
+    let path = || uri.path_and_query().map_or_else(String::new, |path| path.as_str().to_owned());
+    let text = match target.protocol {
+        Protocol::Query => {
+            let form = Form::of(request);
+            let pairs = form.0.iter().filter(|(name, _)| name != "Action" && name != "Version");
+            pairs.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+        }
+        Protocol::RestXml => match changes(request.body()) {
+            Some(changes) => format!("{} {changes}", uri.path()),
+            None => path(),
+        },
+        Protocol::RestJson => path(),
+        Protocol::Json => String::from_utf8_lossy(request.body()).into_owned(),
+        Protocol::Cbor => format!("{} bytes of CBOR", request.body().len()),
+    };
+    let mut short: String = text.chars().take(PARAMS_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// `UPSERT api.bank.example. A mumbai Weight=0; …`
+fn changes(body: &[u8]) -> Option<String> {
+    let root = Element::parse(body)?;
+    let changes = root.child("ChangeBatch")?.child("Changes")?;
+    let one = |change: &Element| {
+        let record = change.child("ResourceRecordSet");
+        let field = |name: &str| record.and_then(|record| record.value(name)).unwrap_or("-").to_owned();
+        let action = change.value("Action").unwrap_or("-");
+        format!("{action} {} {} {} Weight={}", field("Name"), field("Type"), field("SetIdentifier"), field("Weight"))
+    };
+    Some(changes.children.iter().map(one).collect::<Vec<_>>().join("; "))
+}

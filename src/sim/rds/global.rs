@@ -1,0 +1,365 @@
+//! One Aurora global database: who writes when, and what an operation does to it on its way.
+//!
+//! Everything follows from the moves that were accepted, the faults, and the moment asked about, so the writer of
+//! any past moment can be asked for and stays what it was. Sources: field guide 2.6 unless marked.
+
+use std::time::Duration;
+
+use super::super::{draw, gate::Faults, wire::Refusal};
+use crate::domain::{RegionId, Timestamp};
+
+/// *Assumed*: AWS says "minutes" and the bank's own drills less; these give runbooks something to wait for.
+const PENDING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(6));
+const SWITCHOVER: (Duration, Duration) = (Duration::from_secs(50), Duration::from_secs(95));
+const FAILOVER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(1));
+/// *Assumed*: after a switchover the old writer has all data and only turns its replication round.
+const TURN_ROUND: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(50));
+/// Documented as "minutes to hours" for the rebuild after an unplanned failover; *assumed* at the short end.
+const REBUILD: (Duration, Duration) = (Duration::from_mins(6), Duration::from_mins(12));
+/// *Assumed*: giving up on an operation whose member is gone.
+const CANCELLING: Duration = Duration::from_secs(30);
+/// *Assumed*: a secondary whose Region comes back is `connected` again after this.
+const RECONNECT: Duration = Duration::from_mins(1);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub cluster: String,
+    pub region: RegionId,
+    pub account: String,
+}
+
+impl Member {
+    #[must_use]
+    pub fn arn(&self) -> String {
+        format!("arn:aws:rds:{}:{}:cluster:{}", self.region, self.account, self.cluster)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoveKind {
+    /// Planned: waits for the target to have everything.
+    Switchover,
+    /// `AllowDataLoss`: takes what has arrived.
+    Failover,
+}
+
+impl MoveKind {
+    /// `FailoverState.Status` while it runs; `switching-over` is not in the model's enum (field guide 0.1, fact 11).
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Switchover => "switching-over",
+            Self::Failover => "failing-over",
+        }
+    }
+}
+
+/// An operation that was accepted. Indices are those of `Global::members`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    pub kind: MoveKind,
+    pub requested: Timestamp,
+    pub from: usize,
+    pub to: usize,
+    /// Durations after `requested`.
+    pub pending: Duration,
+    pub takes: Duration,
+    /// After the move, until the old writer is a whole secondary again.
+    pub resync: Duration,
+}
+
+/// How an operation ended or will end, as far as the faults known now say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Done(Timestamp),
+    Cancelled { broke: Timestamp, ended: Timestamp },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Global {
+    pub id: String,
+    pub account: String,
+    pub members: Vec<Member>,
+    /// Oldest first; each was requested after the one before had ended.
+    pub moves: Vec<Move>,
+}
+
+/// What the API says of a running operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running<'a> {
+    pub it: &'a Move,
+    /// `pending`, `switching-over`, `failing-over`, `cancelling`.
+    pub status: &'static str,
+}
+
+impl Global {
+    #[must_use]
+    pub fn arn(&self) -> String {
+        format!("arn:aws:rds::{}:global-cluster:{}", self.account, self.id)
+    }
+
+    #[must_use]
+    pub fn ending(&self, it: &Move, faults: &Faults) -> Ending {
+        let done = it.requested + it.takes;
+        // A switchover needs every member; a failover needs its target only.
+        let needed = self.members.iter().enumerate().filter(|(n, _)| it.kind == MoveKind::Switchover || *n == it.to);
+        let broke = needed.filter_map(|(_, member)| faults.first_down(&member.region, it.requested, done)).min();
+        broke.map_or(Ending::Done(done), |broke| Ending::Cancelled { broke, ended: broke + CANCELLING })
+    }
+
+    /// Moves that have moved the writer by then, with the moment.
+    pub fn done<'a>(&'a self, at: Timestamp, faults: &'a Faults) -> impl Iterator<Item = (&'a Move, Timestamp)> {
+        self.moves.iter().filter_map(move |it| match self.ending(it, faults) {
+            Ending::Done(done) if done <= at => Some((it, done)),
+            _ => None,
+        })
+    }
+
+    /// Index of the member that the API calls the writer.
+    #[must_use]
+    pub fn writer_index(&self, at: Timestamp, faults: &Faults) -> usize {
+        self.done(at, faults).last().map_or(0, |(it, _)| it.to)
+    }
+
+    #[must_use]
+    pub fn running(&self, at: Timestamp, faults: &Faults) -> Option<Running<'_>> {
+        let it = self.moves.iter().rev().find(|it| it.requested <= at)?;
+        let status = match self.ending(it, faults) {
+            Ending::Done(done) if at >= done => return None,
+            Ending::Cancelled { ended, .. } if at >= ended => return None,
+            Ending::Cancelled { broke, .. } if at >= broke => "cancelling",
+            _ if at < it.requested + it.pending => "pending",
+            _ => it.kind.word(),
+        };
+        Some(Running { it, status })
+    }
+
+    /// Region that takes writes; `None` while the writer moves.
+    #[must_use]
+    pub fn writer(&self, at: Timestamp, faults: &Faults) -> Option<RegionId> {
+        let moving = self.running(at, faults).is_some_and(|running| running.status == running.it.kind.word());
+        if moving { None } else { self.members.get(self.writer_index(at, faults)).map(|m| m.region.clone()) }
+    }
+
+    /// When the old writer of this move is a whole secondary again; `None` while its Region is not back.
+    #[must_use]
+    pub fn rejoined(&self, it: &Move, done: Timestamp, faults: &Faults) -> Option<Timestamp> {
+        let region = &self.members[it.from].region;
+        let mut back = faults.first_up(region, done)?;
+        // Each time its Region goes away during the rebuild, the rebuild starts again (*assumed*).
+        while let Some(gone) = faults.first_down(region, back, back + it.resync) {
+            back = faults.first_up(region, gone)?;
+        }
+        Some(back + it.resync)
+    }
+
+    /// `SynchronizationStatus`: `connected` or `pending-resync`.
+    #[must_use]
+    pub fn connected(&self, index: usize, at: Timestamp, faults: &Faults) -> bool {
+        let region = &self.members[index].region;
+        if index == self.writer_index(at, faults) {
+            return true;
+        }
+        if let Some((it, done)) = self.done(at, faults).last()
+            && it.from == index
+            && self.rejoined(it, done, faults).is_none_or(|rejoined| at < rejoined)
+        {
+            return false;
+        }
+        faults.first_down(region, at - RECONNECT, at + Duration::from_millis(1)).is_none()
+    }
+
+    /// Status of the global cluster. *Assumed*: the API's words for it are not enumerated.
+    #[must_use]
+    pub fn status(&self, at: Timestamp, faults: &Faults) -> &'static str {
+        self.running(at, faults).map_or("available", |running| running.it.kind.word())
+    }
+
+    /// Status of one member cluster. *Assumed*: `modifying` while it takes part or is rebuilt.
+    #[must_use]
+    pub fn cluster_status(&self, index: usize, at: Timestamp, faults: &Faults) -> &'static str {
+        let part = self.running(at, faults).is_some_and(|running| running.it.from == index || running.it.to == index);
+        let rebuilt = self.done(at, faults).last().is_some_and(|(it, done)| {
+            it.from == index && self.rejoined(it, done, faults).is_none_or(|rejoined| at < rejoined)
+        });
+        if part || rebuilt { "modifying" } else { "available" }
+    }
+
+    /// Accepts an operation, or says in AWS's words why not (field guide 2.1, 2.6).
+    ///
+    /// `here` is the Region that got the call.
+    pub fn begin(
+        &mut self,
+        kind: MoveKind,
+        target_arn: &str,
+        here: &RegionId,
+        now: Timestamp,
+        seed: u64,
+        faults: &Faults,
+    ) -> Result<(), Refusal> {
+        // Documented: the target is an ARN (field guide 2.6); the code for anything else is *assumed*.
+        if !target_arn.starts_with("arn:") {
+            return Err(Refusal::bad(
+                "InvalidParameterValue",
+                "TargetDbClusterIdentifier must be the ARN of a DB cluster",
+            ));
+        }
+        let Some(to) = self.members.iter().position(|member| member.arn() == target_arn) else {
+            return Err(Refusal::missing(
+                "DBClusterNotFoundFault",
+                format!("{target_arn} is not a member of global cluster {}", self.id),
+            ));
+        };
+        if let Some(running) = self.running(now, faults) {
+            let message = format!("Global cluster {} is {}", self.id, running.status);
+            return Err(Refusal::bad("InvalidGlobalClusterStateFault", message));
+        }
+        let from = self.writer_index(now, faults);
+        if from == to {
+            let message = format!("{target_arn} is already the primary cluster of {}", self.id);
+            return Err(Refusal::bad("InvalidDBClusterStateFault", message));
+        }
+        // Documented where to call; the code of the refusal is *assumed*.
+        let proper = &self.members[match kind {
+            MoveKind::Switchover => from,
+            MoveKind::Failover => to,
+        }]
+        .region;
+        if proper != here {
+            let message = format!("This operation on {} must be requested in {proper}", self.id);
+            return Err(Refusal::bad("InvalidGlobalClusterStateFault", message));
+        }
+        if !self.connected(to, now, faults) {
+            let message = format!("{target_arn} is not synchronized with the primary cluster");
+            return Err(Refusal::bad("InvalidDBClusterStateFault", message));
+        }
+        if kind == MoveKind::Switchover
+            && let Some(down) = self.members.iter().find(|member| faults.region_down(&member.region, now))
+        {
+            let message = format!("{} is not available", down.arn());
+            return Err(Refusal::bad("InvalidGlobalClusterStateFault", message));
+        }
+        let name = format!("move {} {}", self.id, self.moves.len());
+        let span = |what: &str, (low, high)| draw::between(seed, &format!("{name} {what}"), low, high);
+        let (takes, resync) = match kind {
+            MoveKind::Switchover => (span("takes", SWITCHOVER), span("resync", TURN_ROUND)),
+            MoveKind::Failover => (span("takes", FAILOVER), span("resync", REBUILD)),
+        };
+        self.moves.push(Move { kind, requested: now, from, to, pending: span("pending", PENDING), takes, resync });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::fault::{Down, Fault, FaultKind};
+
+    const MUMBAI: &str = "ap-south-1";
+    const HYDERABAD: &str = "ap-south-2";
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn payments() -> Global {
+        let member = |cluster: &str, region: &str| Member {
+            cluster: cluster.to_owned(),
+            region: region.into(),
+            account: "111122223333".to_owned(),
+        };
+        Global {
+            id: "payments-global".to_owned(),
+            account: "111122223333".to_owned(),
+            members: vec![member("payments-mum", MUMBAI), member("payments-hyd", HYDERABAD)],
+            moves: Vec::new(),
+        }
+    }
+
+    fn dark(faults: &mut Faults, region: &str, from: i64, until: Option<i64>) {
+        let kind = FaultKind::RegionDown { region: region.into(), how: Down::Blackhole };
+        let fault = Fault { id: 0, kind, from: Some(at(from)), until: until.map(at) };
+        faults.inject(fault, at(from), &[MUMBAI.into(), HYDERABAD.into()]).unwrap();
+    }
+
+    fn begin(
+        global: &mut Global,
+        kind: MoveKind,
+        to: usize,
+        here: &str,
+        now: i64,
+        faults: &Faults,
+    ) -> Result<(), String> {
+        let arn = global.members[to].arn();
+        global.begin(kind, &arn, &here.into(), at(now), 1, faults).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_switchover_is_pending_then_switching_and_then_the_other_region_writes_and_the_old_one_connects() {
+        let (mut global, faults) = (payments(), Faults::default());
+        begin(&mut global, MoveKind::Switchover, 1, MUMBAI, 1_000, &faults).unwrap();
+        assert_eq!(global.running(at(1_001), &faults).unwrap().status, "pending");
+        assert_eq!(global.writer(at(1_001), &faults), Some(MUMBAI.into()));
+        assert_eq!(global.running(at(1_010), &faults).unwrap().status, "switching-over");
+        assert_eq!(global.writer(at(1_010), &faults), None);
+        assert_eq!(global.writer_index(at(1_010), &faults), 0);
+        let done = at(1_000) + global.moves[0].takes;
+        assert_eq!(global.running(done, &faults), None);
+        assert_eq!(global.writer(done, &faults), Some(HYDERABAD.into()));
+        assert!(!global.connected(0, done, &faults));
+        assert!(global.connected(0, done + TURN_ROUND.1, &faults));
+        assert_eq!(global.writer(at(999), &faults), Some(MUMBAI.into()), "history stays as it was");
+    }
+
+    #[test]
+    fn a_failover_goes_through_while_the_old_region_is_dark_and_it_returns_only_after_it_is_up_again() {
+        let (mut global, mut faults) = (payments(), Faults::default());
+        dark(&mut faults, MUMBAI, 500, None);
+        begin(&mut global, MoveKind::Failover, 1, HYDERABAD, 1_000, &faults).unwrap();
+        let done = at(1_000) + global.moves[0].takes;
+        assert_eq!(global.writer(done, &faults), Some(HYDERABAD.into()));
+        assert!(!global.connected(0, at(100_000), &faults), "dark for a day: still no secondary");
+        faults.clear(1, at(5_000)).unwrap();
+        assert!(!global.connected(0, at(5_001), &faults), "up, and still rebuilding");
+        assert_eq!(global.cluster_status(0, at(5_001), &faults), "modifying");
+        assert!(global.connected(0, at(5_000) + REBUILD.1, &faults));
+    }
+
+    #[test]
+    fn an_operation_is_refused_in_the_wrong_state_region_or_direction_with_the_wire_codes() {
+        let (mut global, mut faults) = (payments(), Faults::default());
+        let wrong = |global: &mut Global, kind, to, here, now, faults: &Faults| {
+            begin(global, kind, to, here, now, faults).unwrap_err()
+        };
+        assert_eq!(
+            wrong(&mut global, MoveKind::Switchover, 1, HYDERABAD, 0, &faults),
+            "InvalidGlobalClusterStateFault"
+        );
+        assert_eq!(wrong(&mut global, MoveKind::Failover, 1, MUMBAI, 0, &faults), "InvalidGlobalClusterStateFault");
+        assert_eq!(wrong(&mut global, MoveKind::Switchover, 0, MUMBAI, 0, &faults), "InvalidDBClusterStateFault");
+        let unknown = global.begin(MoveKind::Failover, "arn:aws:rds:x:y:cluster:z", &MUMBAI.into(), at(0), 1, &faults);
+        assert_eq!(unknown.unwrap_err().code, "DBClusterNotFoundFault");
+        let name = global.begin(MoveKind::Failover, "payments-hyd", &HYDERABAD.into(), at(0), 1, &faults);
+        assert_eq!(name.unwrap_err().code, "InvalidParameterValue");
+        begin(&mut global, MoveKind::Failover, 1, HYDERABAD, 10, &faults).unwrap();
+        assert_eq!(wrong(&mut global, MoveKind::Failover, 1, HYDERABAD, 11, &faults), "InvalidGlobalClusterStateFault");
+        let done = 10 + FAILOVER.1.as_secs().cast_signed();
+        let back = wrong(&mut global, MoveKind::Switchover, 0, HYDERABAD, done, &faults);
+        assert_eq!(back, "InvalidDBClusterStateFault", "the way back waits for the rebuild");
+        let rebuilt = done + REBUILD.1.as_secs().cast_signed();
+        dark(&mut faults, MUMBAI, rebuilt + 100, None);
+        assert!(wrong(&mut global, MoveKind::Switchover, 0, HYDERABAD, rebuilt + 101, &faults).starts_with("Invalid"));
+        begin(&mut global, MoveKind::Switchover, 0, HYDERABAD, rebuilt + 99, &faults).unwrap();
+    }
+
+    #[test]
+    fn a_switchover_that_loses_a_member_on_the_way_is_cancelled_and_the_writer_stays() {
+        let (mut global, mut faults) = (payments(), Faults::default());
+        begin(&mut global, MoveKind::Switchover, 1, MUMBAI, 1_000, &faults).unwrap();
+        dark(&mut faults, MUMBAI, 1_020, None);
+        assert_eq!(global.running(at(1_025), &faults).unwrap().status, "cancelling");
+        assert_eq!(global.running(at(1_051), &faults), None);
+        assert_eq!(global.writer(at(1_051), &faults), Some(MUMBAI.into()));
+        begin(&mut global, MoveKind::Failover, 1, HYDERABAD, 1_060, &faults).unwrap();
+    }
+}

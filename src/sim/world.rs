@@ -1,0 +1,123 @@
+//! Everything that is simulated, joined: each service's model, and what they may know of each other.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    backup::Backups,
+    cloudwatch::Metrics,
+    gate::Faults,
+    rds::{self, Rds, answer::Effect},
+    route::{Service, Target},
+    route53::Dns,
+    service::{Answer, Call},
+    sts,
+    surroundings::Surroundings,
+    wire::Refusal,
+};
+use crate::domain::{AppId, Estate, RegionId, Side, Timestamp, region::GLOBAL_CONTROL_PLANE, resource::JobKind};
+
+#[derive(Debug)]
+pub struct World {
+    pub estate: Arc<Estate>,
+    pub faults: Faults,
+    pub rds: Rds,
+    pub dns: Dns,
+}
+
+impl World {
+    #[must_use]
+    pub fn new(estate: Arc<Estate>, seed: u64, start: Timestamp) -> Self {
+        let (rds, dns) = (Rds::new(&estate, seed, start), Dns::new(&estate, seed));
+        Self { estate, faults: Faults::default(), rds, dns }
+    }
+
+    /// Regions that a fault may name.
+    #[must_use]
+    pub fn regions(&self) -> Vec<RegionId> {
+        let pair = Side::BOTH.map(|side| self.estate.regions.get(side).id.clone());
+        pair.into_iter().chain([GLOBAL_CONTROL_PLANE.into()]).collect()
+    }
+
+    #[must_use]
+    pub fn account(&self, region: &RegionId) -> String {
+        self.estate
+            .regions
+            .side_of(region)
+            .map_or_else(|| self.estate.expects_account.clone(), |side| rds::account(&self.estate, side))
+    }
+
+    /// Region of the app's writer or primary: where customers go when no record of the app says otherwise. While
+    /// the writer moves they still go where it was.
+    fn home(&self, app: &AppId, at: Timestamp) -> Option<RegionId> {
+        let app = self.estate.app(app)?;
+        let global = app.components.iter().find_map(|component| {
+            component.params.text("global_cluster").filter(|_| component.kind == "aurora-global")
+        });
+        let member = global
+            .and_then(|id| self.rds.globals.get(id))
+            .and_then(|global| global.members.get(global.writer_index(at, &self.faults)));
+        Some(member.map_or_else(|| self.estate.regions.primary.id.clone(), |member| member.region.clone()))
+    }
+}
+
+impl Surroundings for World {
+    fn region_down(&self, region: &RegionId, at: Timestamp) -> bool {
+        self.faults.region_down(region, at)
+    }
+
+    fn extra_lag(&self, target: &str, at: Timestamp) -> Duration {
+        self.faults.extra_lag(target, at)
+    }
+
+    fn writer(&self, global_cluster: &str, at: Timestamp) -> Option<RegionId> {
+        self.rds.globals.get(global_cluster)?.writer(at, &self.faults)
+    }
+
+    fn traffic_share(&self, app: &AppId, region: &RegionId, at: Timestamp) -> f64 {
+        let by_dns = self.estate.regions.side_of(region).and_then(|side| self.dns.share(app, side, at));
+        by_dns.unwrap_or_else(|| if self.home(app, at).as_ref() == Some(region) { 1.0 } else { 0.0 })
+    }
+
+    fn job_failure(&self, resource: &str, kind: JobKind, at: Timestamp) -> Option<String> {
+        self.faults.job_failure(resource, kind, at)
+    }
+}
+
+/// The world and the models that look at it from outside.
+#[derive(Debug)]
+pub struct Services {
+    pub world: World,
+    metrics: Metrics,
+    backups: Backups,
+}
+
+impl Services {
+    #[must_use]
+    pub fn new(estate: &Arc<Estate>, seed: u64, start: Timestamp) -> Self {
+        Self {
+            world: World::new(Arc::clone(estate), seed, start),
+            metrics: Metrics::new(estate, seed, start),
+            backups: Backups::new(estate, seed, start),
+        }
+    }
+
+    /// Answers a request that arrived. `wall` is real time, for the expiry of credentials.
+    pub fn answer(&mut self, target: &Target, call: &Call, wall: Timestamp) -> (Answer, Effect) {
+        let world = &mut self.world;
+        match target.service {
+            Some(Service::Rds) => world.rds.answer(call, &world.faults),
+            Some(Service::Route53) => world.dns.answer(call, &world.faults),
+            Some(Service::Sts) => (sts::answer(&world.estate, call, wall), Effect::None),
+            // Both are functions of time and of the world around them: nothing that is asked of them changes it.
+            Some(Service::Monitoring) => (self.metrics.answer(call, world), Effect::None),
+            Some(Service::Backup) => (self.backups.answer(call, world), Effect::None),
+            None => (not_simulated(target, call), Effect::None),
+        }
+    }
+}
+
+fn not_simulated(target: &Target, call: &Call) -> Answer {
+    let message = format!("The simulator does not know {} {}", target.service_word, target.operation);
+    Refusal::new(http::StatusCode::NOT_FOUND, "UnknownOperationException", message)
+        .answer(target.protocol, call.request_id)
+}
