@@ -203,10 +203,9 @@ pub fn resource_name(arn: &str) -> SafeText {
 pub fn fact(slot: &Slot<Fact>, estate: &Estate, now: Timestamp) -> (String, Role) {
     match slot.at(now) {
         At::Fresh(seen) => (fact_value(&seen.value, &seen.region, estate, now), Role::Text),
-        At::Stale { last, age, .. } => (
-            format!("{} ({} old)", fact_value(&last.value, &last.region, estate, now), short(age)),
-            Role::Stale,
-        ),
+        At::Stale { last, age, .. } => {
+            (format!("{} ({} old)", fact_value(&last.value, &last.region, estate, now), short(age)), Role::Stale)
+        }
         At::Unknown { cause } => (cause.map_or("not read yet", |c| c.failure.word()).to_owned(), Role::VerdictUnknown),
     }
 }
