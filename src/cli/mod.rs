@@ -9,9 +9,9 @@ use clap::{Args, Parser, Subcommand};
 pub mod check;
 pub mod exit;
 pub mod keys;
-// pub mod plan;
-// pub mod run;
-// pub mod runs;
+pub mod plan;
+pub mod run;
+pub mod runs;
 pub mod sim;
 pub mod status;
 pub mod themes;
@@ -80,6 +80,14 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Validate estate, runbooks, themes and keymaps, offline: exit 0 or 1
     Check(check::CheckArgs),
+    /// What a runbook would do now: every call, guard and estimate; exit 0 ready, 2 blocked, 3 unknown
+    Plan(plan::PlanArgs),
+    /// Declare and step through a runbook; exit 0 completed, 4 parked
+    Run(run::RunArgs),
+    /// Go on with an interrupted run: by observing, never by sending again
+    Resume(run::ResumeArgs),
+    /// The runs in the journal, newest first
+    Runs(runs::RunsArgs),
     /// The simulator as a server that any AWS client can use
     Sim {
         #[command(subcommand)]
