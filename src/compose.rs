@@ -7,13 +7,13 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     aws,
@@ -21,7 +21,7 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Diagnostic, Estate, Mode, Picture, Snapshot, Timestamp,
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp, call::CallRecord,
         compliance::{self, Execution, Question},
         diagnostic::{Level, SourceFile, render},
     },
@@ -33,6 +33,7 @@ use crate::{
     sim::{self, Sim},
     steps,
     theme::{self, Theme},
+    tui,
 };
 
 /// The estate's files, read and found whole.
@@ -313,7 +314,7 @@ async fn assemble(
         store: Arc::new(store),
         reader,
         writer: Some(aws::write::writer(&connection)),
-        facts: Arc::new(collector.clone()),
+        facts: Arc::new(Fresh(collector.clone())),
         clock: dyn_clock,
         estate: estate.clone(),
         runbooks: runbooks.clone(),
@@ -331,6 +332,16 @@ async fn assemble(
         journal,
         simulator,
     })
+}
+
+/// The collector as what a run is held against.
+struct Fresh(CollectorHandle);
+
+#[async_trait::async_trait]
+impl engine::Facts for Fresh {
+    async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
+        self.0.fresh(app).await
+    }
 }
 
 fn permissions(common: &Common) -> engine::Permissions {
@@ -624,7 +635,7 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
                 Err(refusal) => tui::Msg::Refused(SafeText::new(refusal.to_string())),
             }),
             tui::Cmd::Answer { run, answer } => refused(core.engine.answer(run, answer).await),
-            tui::Cmd::Resume { run, declaration } => refused(core.engine.resume(run, declaration).await),
+            tui::Cmd::Resume { run, declaration } => refused(core.engine.resume(run, declaration).await.map(drop)),
             // Done by the console itself.
             tui::Cmd::Quit | tui::Cmd::Suspend | tui::Cmd::Redraw | tui::Cmd::Copy(_) => None,
         };
