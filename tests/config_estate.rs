@@ -86,7 +86,9 @@ fn every_code_of_the_loader_is_in_the_corpus() {
     let codes = codes_in(Path::new("src/estate"));
     let mut seen = String::new();
     for folder in folders("tests/config/invalid/estate") {
-        seen.push_str(&fs::read_to_string(folder.with_extension("expected")).expect("every folder has its expectation"));
+        seen.push_str(
+            &fs::read_to_string(folder.with_extension("expected")).expect("every folder has its expectation"),
+        );
     }
     seen.push_str(&lines(&load(&Source::Bundled).diagnostics));
     // The binary without its estate, and a file that cannot be read, cannot be made with files of a repository.

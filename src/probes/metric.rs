@@ -2,7 +2,14 @@
 //!
 //! A metric speaks for the RPO only when it says that it measures a lag; otherwise it is a gauge to be shown.
 
+use super::{
+    Answers, ComponentCtx, Need, Observed, Probe,
+    answers::in_seconds,
+    metric_need,
+    need::{MetricNeed, Window},
+};
 use crate::domain::{
+    Fact, RegionId, Timestamp,
     app::{Component, Role},
     fact::What,
     kind::{KindSpec, ParamShape, ParamSpec},
@@ -81,5 +88,48 @@ fn lag(component: &Component) -> Option<(Side, What)> {
     match Measures::of(component) {
         Measures::Gauge => None,
         Measures::LagSeconds | Measures::LagMillis => component.params.side("side").map(|side| (side, What::Lag)),
+    }
+}
+
+#[derive(Debug)]
+pub struct AnyMetric;
+
+fn need(ctx: &ComponentCtx<'_>) -> Option<MetricNeed> {
+    let region = match ctx.component.params.side("side") {
+        Some(side) => ctx.region(side),
+        None => RegionId::new(ctx.text("region")?),
+    };
+    let dimensions = ctx.component.params.map("dimensions").cloned().unwrap_or_default();
+    let stat = ctx.text("stat").unwrap_or("Maximum");
+    let mut need = metric_need(&region, ctx.text("namespace")?, ctx.text("metric")?, dimensions, stat, Window::Recent);
+    if let Some(period) = ctx.component.params.duration("period") {
+        need.query.period = period;
+    }
+    Some(need)
+}
+
+impl Probe for AnyMetric {
+    fn spec(&self) -> &'static KindSpec {
+        &SPEC
+    }
+
+    fn needs(&self, ctx: &ComponentCtx<'_>) -> Vec<Need> {
+        need(ctx).map(Need::Metric).into_iter().collect()
+    }
+
+    fn observe(&self, ctx: &ComponentCtx<'_>, answers: &Answers, _now: Timestamp) -> Vec<Observed> {
+        let Some(need) = need(ctx) else { return Vec::new() };
+        let Some(outcome) = answers.series(&need) else { return Vec::new() };
+        let measures = Measures::of(ctx.component);
+        let fact = outcome.map_err(Clone::clone).map(|seen| match measures {
+            Measures::Gauge => seen.metric(seen.value.clone(), Fact::Gauge),
+            Measures::LagSeconds => seen.metric(seen.value.clone(), Fact::Lag),
+            Measures::LagMillis => seen.metric(in_seconds(seen.value, 1_000.0), Fact::Lag),
+        });
+        let what = match measures {
+            Measures::Gauge => What::Gauge,
+            Measures::LagSeconds | Measures::LagMillis => What::Lag,
+        };
+        vec![(ctx.fact(&need.region, what), fact)]
     }
 }

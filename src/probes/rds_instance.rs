@@ -2,11 +2,17 @@
 //!
 //! `LatestRestorableTime` exists on the writer only (field guide 2.2); `ReplicaLag` is in seconds, at the replica (2.5).
 
+use super::{
+    Answers, ComponentCtx, Need, Observed, Probe, dimension, metric_need,
+    need::{MetricNeed, Payload, Window},
+};
 use crate::domain::{
+    Fact, RegionId, Timestamp,
     app::{Component, Role},
-    fact::What,
+    fact::{Restorable, What},
     kind::{KindSpec, ParamShape, ParamSpec},
     region::Side,
+    resource::DbInstance,
 };
 
 pub const SPEC: KindSpec = KindSpec {
@@ -42,4 +48,73 @@ pub const SPEC: KindSpec = KindSpec {
 #[must_use]
 pub fn home(component: &Component) -> Side {
     component.params.side("side").unwrap_or(Side::Primary)
+}
+
+#[derive(Debug)]
+pub struct RdsInstance;
+
+fn lag_need(region: &RegionId, replica: &str) -> MetricNeed {
+    metric_need(region, "AWS/RDS", "ReplicaLag", dimension("DBInstanceIdentifier", replica), "Maximum", Window::Recent)
+}
+
+impl Probe for RdsInstance {
+    fn spec(&self) -> &'static KindSpec {
+        &SPEC
+    }
+
+    fn needs(&self, ctx: &ComponentCtx<'_>) -> Vec<Need> {
+        let mut needs = vec![Need::DbInstances { region: ctx.region(home(ctx.component)) }];
+        if let Some(replica) = ctx.text("replica") {
+            let region = ctx.region(Side::Recovery);
+            needs.push(Need::Metric(lag_need(&region, replica)));
+            needs.push(Need::DbInstances { region });
+        }
+        needs
+    }
+
+    fn observe(&self, ctx: &ComponentCtx<'_>, answers: &Answers, _now: Timestamp) -> Vec<Observed> {
+        let mut facts = Vec::new();
+        let at_home = ctx.region(home(ctx.component));
+        if let Some(instance) = ctx.text("instance") {
+            facts.extend(states(ctx, answers, &at_home, instance));
+        }
+        if let Some(replica) = ctx.text("replica") {
+            let region = ctx.region(Side::Recovery);
+            if let Some(outcome) = answers.series(&lag_need(&region, replica)) {
+                // Seconds already; -1 stays: replication is not running (field guide 2.5).
+                let fact = outcome.map(|seen| seen.metric(seen.value.clone(), Fact::Lag)).map_err(Clone::clone);
+                facts.push((ctx.fact(&region, What::Lag), fact));
+            }
+            if region != at_home {
+                facts.extend(states(ctx, answers, &region, replica));
+            }
+        }
+        facts
+    }
+}
+
+/// State and restore window of one instance.
+fn states(ctx: &ComponentCtx<'_>, answers: &Answers, region: &RegionId, instance: &str) -> Vec<Observed> {
+    let need = Need::DbInstances { region: region.clone() };
+    let outcome = answers.get(&need, |payload| match payload {
+        Payload::DbInstances(instances) => Some(instances.as_slice()),
+        _ => None,
+    });
+    let Some(outcome) = outcome else { return Vec::new() };
+    let found = outcome.map_err(Clone::clone).and_then(|seen| {
+        let found: Option<&DbInstance> = seen.value.iter().find(|found| found.id.as_str() == instance);
+        found.map(|found| (seen, found)).ok_or_else(|| seen.missing(instance))
+    });
+    let (state, window) = match found {
+        Err(error) => (Err(error.clone()), Err(error)),
+        Ok((seen, found)) => {
+            let fact = Fact::Restorable(Restorable { earliest: None, latest: found.latest_restorable });
+            let window = match found.latest_restorable {
+                Some(latest) => seen.observation(fact, latest),
+                None => seen.state(fact),
+            };
+            (Ok(seen.state(Fact::Instance(found.clone()))), Ok(window))
+        }
+    };
+    vec![(ctx.fact(region, What::Instance), state), (ctx.fact(region, What::Restorable), window)]
 }

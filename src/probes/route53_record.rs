@@ -2,9 +2,12 @@
 //!
 //! Reading and changing them goes through us-east-1 (field guide 5.1); answering customers does not.
 
+use super::{Answers, ComponentCtx, Need, Observed, Probe, need::Payload};
 use crate::domain::{
+    Fact, RegionId, Timestamp, What,
     app::Role,
     kind::{KindSpec, ParamShape, ParamSpec},
+    region::GLOBAL_CONTROL_PLANE,
 };
 
 pub const SPEC: KindSpec = KindSpec {
@@ -37,3 +40,40 @@ pub const SPEC: KindSpec = KindSpec {
     region_lost: |_| None,
     corrupted: |_| Vec::new(),
 };
+
+#[derive(Debug)]
+pub struct Route53Record;
+
+fn need(ctx: &ComponentCtx<'_>) -> Option<Need> {
+    let (zone, name) = (ctx.text("zone")?, ctx.text("name")?);
+    Some(Need::Records { zone: zone.to_owned(), name: name.to_owned() })
+}
+
+impl Probe for Route53Record {
+    fn spec(&self) -> &'static KindSpec {
+        &SPEC
+    }
+
+    fn needs(&self, ctx: &ComponentCtx<'_>) -> Vec<Need> {
+        need(ctx).into_iter().collect()
+    }
+
+    fn observe(&self, ctx: &ComponentCtx<'_>, answers: &Answers, _now: Timestamp) -> Vec<Observed> {
+        let Some(need) = need(ctx) else { return Vec::new() };
+        let outcome = answers.get(&need, |payload| match payload {
+            Payload::Records(records) => Some(records.as_slice()),
+            _ => None,
+        });
+        let Some(outcome) = outcome else { return Vec::new() };
+        let kind = ctx.text("type").unwrap_or("A");
+        let fact = outcome.map_err(Clone::clone).and_then(|seen| {
+            let records: Vec<_> = seen.value.iter().filter(|record| record.kind == kind).cloned().collect();
+            if records.is_empty() {
+                let name = ctx.text("name").unwrap_or_default();
+                return Err(seen.missing(&format!("{kind} record {name}")));
+            }
+            Ok(seen.state(Fact::Record(records)))
+        });
+        vec![(ctx.fact(&RegionId::new(GLOBAL_CONTROL_PLANE), What::Record), fact)]
+    }
+}
