@@ -21,7 +21,8 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp, call::CallRecord,
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp,
+        call::CallRecord,
         compliance::{self, Execution, Question},
         diagnostic::{Level, SourceFile, render},
     },
@@ -487,8 +488,10 @@ pub fn console(common: &Common) -> Result<u8, Failure> {
         notice,
     });
     let dyn_clock: Arc<dyn Clock> = clock.clone();
-    let console = tui::runtime::Console::open(state, dyn_clock)
-        .map_err(|error| Failure { code: 1, lines: vec![format!("no terminal to draw on: {error}"), "use `pointsman status`".to_owned()] })?;
+    let console = tui::runtime::Console::open(state, dyn_clock).map_err(|error| Failure {
+        code: 1,
+        lines: vec![format!("no terminal to draw on: {error}"), "use `pointsman status`".to_owned()],
+    })?;
     let runtime = runtime()?;
     let ended = runtime.block_on(behind(console, common.clone(), files, clock));
     // Reads that wait for a dead Region must not hold up the way out.
@@ -525,11 +528,8 @@ async fn behind(
     clock: Arc<SystemClock>,
 ) -> Result<u8, Failure> {
     let now = clock.now();
-    let nothing = Picture {
-        snapshot: Arc::new(Snapshot::empty(Mode::Live, now)),
-        judged_at: now,
-        assessments: Vec::new(),
-    };
+    let nothing =
+        Picture { snapshot: Arc::new(Snapshot::empty(Mode::Live, now)), judged_at: now, assessments: Vec::new() };
     let (pictures_in, pictures) = watch::channel(Arc::new(nothing));
     let (runs_in, runs) = watch::channel(Arc::new(Runs::default()));
     let (calls_in, calls) = watch::channel(Arc::from(Vec::new()));
