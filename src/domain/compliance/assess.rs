@@ -509,6 +509,23 @@ mod tests {
     }
 
     #[test]
+    fn after_a_failover_copies_are_asked_for_in_the_other_region_too() {
+        let mut world = World::payments();
+        world.writer(Side::Recovery);
+        world.lag(Side::Primary, &[0.5; 5], 60);
+        world.restorable(Side::Recovery, 4);
+        let mut files = fx::component("files", Some((Side::Recovery, What::RecoveryPoints)), &[]);
+        files.rpo = Some(minutes(240));
+        world.app.components.push(files);
+        for (side, age) in [(Side::Primary, 100), (Side::Recovery, 10)] {
+            let points = fx::points(&[fx::now() - minutes(age)]);
+            world.put("files", side, What::RecoveryPoints, Fact::RecoveryPoints(points));
+        }
+        let files = assess(&world.question()).components.remove(1).region_lost.expect("asked");
+        assert_eq!(files.exposure, Some(minutes(100)), "what Mumbai holds, were Hyderabad lost");
+    }
+
+    #[test]
     fn with_no_way_back_the_app_is_unprotected_since_the_failover() {
         let mut world = World::payments();
         world.writer(Side::Recovery);
