@@ -78,6 +78,22 @@ struct Rig {
 }
 
 async fn rig(speed: f64) -> Rig {
+    let (sim, estate, clock) = simulator(speed);
+    let transport = Transport::Wire(Arc::new(InProcess(Arc::clone(&sim))));
+    connected(sim, estate, clock, transport, Environment::new()).await
+}
+
+/// Over a port, as a console pointed at `sim serve` is.
+async fn rig_over_http(speed: f64) -> Rig {
+    let (sim, estate, clock) = simulator(speed);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(pointsman::sim::server::serve(Arc::clone(&sim), listener, std::future::pending()));
+    let environment = [("AWS_ENDPOINT_URL".to_owned(), url)].into();
+    connected(sim, estate, clock, Transport::Network, environment).await
+}
+
+fn simulator(speed: f64) -> (Arc<Sim>, Arc<Estate>, Arc<SystemClock>) {
     let loaded = estate::load(&Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
     let estate = loaded.estate.expect("the bundled estate is valid");
     let clock = Arc::new(SystemClock::default());
@@ -89,7 +105,16 @@ async fn rig(speed: f64) -> Rig {
         start,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
     }));
-    let transport = Transport::Wire(Arc::new(InProcess(Arc::clone(&sim))));
+    (sim, estate, clock)
+}
+
+async fn connected(
+    sim: Arc<Sim>,
+    estate: Arc<Estate>,
+    clock: Arc<SystemClock>,
+    transport: Transport,
+    environment: Environment,
+) -> Rig {
     let anchor = Arc::clone(&clock);
     let settings = ConnectionSettings {
         on_simulator: Arc::new(move |notice| anchor.anchor(notice.estate, notice.speed)),
@@ -98,7 +123,7 @@ async fn rig(speed: f64) -> Rig {
             attempt: Duration::from_millis(400),
             operation: Duration::from_secs(2),
         },
-        ..ConnectionSettings::for_estate(&estate, transport, Environment::new(), Arc::clone(&clock) as Arc<dyn Clock>)
+        ..ConnectionSettings::for_estate(&estate, transport, environment, Arc::clone(&clock) as Arc<dyn Clock>)
     };
     let connection = Connection::open(settings).await;
     Rig { sim, estate, clock, connection }
@@ -252,7 +277,7 @@ async fn route53_and_sts_answer_and_a_change_comes_into_sync() {
 
 #[tokio::test]
 async fn a_switchover_moves_the_writer_and_a_failover_brings_it_back() {
-    let rig = rig(600.0).await;
+    let rig = rig(6_000.0).await;
     let state = || rds::DescribeGlobalClusters { region: hyderabad(), id: Some("payments-global".into()) };
     let before = rig.read(state()).await.value.remove(0);
     let arn_in = |place: &RegionId| before.member_in(place).expect("a member").cluster_arn.clone();
@@ -362,6 +387,21 @@ fn wanted_facts(estate: &Estate) -> BTreeSet<pointsman::domain::FactId> {
     }
     assert!(wanted.len() > 10, "the bundled estate has components: {}", wanted.len());
     wanted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_pointed_at_a_served_simulator_shows_simulated_by_itself_and_runs_on_its_clock() {
+    let rig = rig_over_http(30.0).await;
+    assert_eq!(rig.connection.endpoint_overrides().len(), 1);
+    let handle = rig.collect();
+    let wanted = wanted_facts(&rig.estate);
+    let fresh = |s: &Snapshot| {
+        wanted.iter().all(|id| s.facts.get(id).is_some_and(|slot| matches!(slot.at(s.taken_at), At::Fresh(_))))
+    };
+    let snapshot = until(&handle, "all facts fresh", fresh).await;
+    assert_eq!(snapshot.mode, Mode::Simulated { speed: 30.0 });
+    let apart = rig.clock.now().since(rig.sim.now()).max(rig.sim.now().since(rig.clock.now()));
+    assert!(apart < Duration::from_secs(60), "{apart:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

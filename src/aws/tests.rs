@@ -469,3 +469,35 @@ async fn the_call_log_shows_what_was_asked_and_how_it_ended() {
     assert_eq!(records.len(), 1);
     assert_eq!((records[0].service, records[0].operation, records[0].seq), ("sts", "GetCallerIdentity", 1));
 }
+
+/// Regions whose first call must fail without a network: nothing listens on the port.
+#[tokio::test]
+async fn opening_the_network_survives_whatever_the_environment_says() {
+    let environment = [("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:9".to_owned())].into();
+    let settings = super::ConnectionSettings {
+        transport: super::Transport::Network,
+        environment,
+        ..super::testing::settings(wire(|_| Reaction::BlackHole), Arc::new(super::testing::TestClock::new(1.0)))
+    };
+    let connection = super::Connection::open(settings).await;
+    assert_eq!(connection.endpoint_overrides().len(), 1);
+    let error = connection.reader().read(&sts::GetCallerIdentity { region: mumbai() }).await.expect_err("nobody there");
+    assert_eq!(error.failure, ProbeFailure::Unreachable, "{error:?}");
+    assert!(!format!("{connection:?}").contains("worthless"), "no secret in Debug");
+}
+
+#[test]
+fn an_odd_retry_mode_in_the_environment_does_not_panic() {
+    // In a process of its own: the SDK reads the variables of the process (field guide 0.1, fact 18).
+    let this_test = std::env::current_exe().expect("the test binary");
+    for (name, value) in [("AWS_RETRY_MODE", "legacy"), ("AWS_MAX_ATTEMPTS", "0"), ("AWS_USE_FIPS_ENDPOINT", "perhaps")]
+    {
+        let output = std::process::Command::new(&this_test)
+            .args(["--exact", "aws::tests::opening_the_network_survives_whatever_the_environment_says"])
+            .env(name, value)
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{name}={value}: {text}");
+    }
+}

@@ -26,9 +26,16 @@ const NAP_MAX: Duration = Duration::from_secs(5);
 /// How one job ended: its worst failure; `None` = answered in full.
 pub(super) type Ended = Option<ProbeFailure>;
 
+/// In whose queue a read stands. A hung service may fill the schedule's; a guard must not wait behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    Schedule,
+    Guards,
+}
+
 /// Makes one call (with its pages) and takes in what it brings.
-pub(super) async fn perform(inner: Arc<Inner>, region: RegionId, job: Job, epoch: u64) -> Ended {
-    let limit = inner.limits.get(&region).map(Arc::clone)?;
+pub(super) async fn perform(inner: Arc<Inner>, region: RegionId, job: Job, epoch: u64, lane: Lane) -> Ended {
+    let limit = inner.limits.get(&(region.clone(), lane)).map(Arc::clone)?;
     let Ok(_permit) = limit.acquire_owned().await else { return None };
     let began = inner.clock.monotonic();
     let now = inner.clock.now();
@@ -185,7 +192,8 @@ impl Bulkhead {
         let (inner, region, key) = (Arc::clone(&self.inner), self.region.clone(), key.clone());
         let jobs = schedule::jobs(self.keys.get(&key).map_or(&[], Vec::as_slice));
         async move {
-            let reads = jobs.into_iter().map(|job| perform(Arc::clone(&inner), region.clone(), job, epoch));
+            let reads =
+                jobs.into_iter().map(|job| perform(Arc::clone(&inner), region.clone(), job, epoch, Lane::Schedule));
             let ends = futures_util::future::join_all(reads).await;
             (key, ends.into_iter().flatten().next())
         }
@@ -235,7 +243,7 @@ impl Bulkhead {
         let epoch = self.inner.store().epoch();
         for region in self.inner.wakes.keys().filter(|region| **region != self.region) {
             let job = Job::One(Need::Identity { region: region.clone() });
-            tokio::spawn(perform(Arc::clone(&self.inner), region.clone(), job, epoch));
+            tokio::spawn(perform(Arc::clone(&self.inner), region.clone(), job, epoch, Lane::Guards));
         }
     }
 }

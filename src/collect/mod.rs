@@ -36,6 +36,7 @@ pub mod reach;
 pub mod schedule;
 mod store;
 
+use bulkhead::Lane;
 use catalogue::Catalogue;
 use store::Store;
 
@@ -83,7 +84,8 @@ impl Collector {
         let wakes = regions.iter().map(|region| (region.clone(), Arc::new(Notify::new()))).collect();
         let limits = regions
             .iter()
-            .map(|region| (region.clone(), Arc::new(Semaphore::new(settings.concurrency.max(1)))))
+            .flat_map(|region| [Lane::Schedule, Lane::Guards].map(|lane| (region.clone(), lane)))
+            .map(|place| (place, Arc::new(Semaphore::new(settings.concurrency.max(1)))))
             .collect();
         let store = Store::new(&regions, clock.now());
         let (publish, _) = watch::channel(Arc::new(Snapshot::empty(settings.mode, clock.now())));
@@ -121,8 +123,8 @@ pub(crate) struct Inner {
     publish: watch::Sender<Arc<Snapshot>>,
     changed: Notify,
     wakes: BTreeMap<RegionId, Arc<Notify>>,
-    /// Bound on calls in flight by Region; fresh reads for guards have the same bound beside it.
-    limits: BTreeMap<RegionId, Arc<Semaphore>>,
+    /// Bound on calls in flight, by Region; reads for guards have a bound of their own.
+    limits: BTreeMap<(RegionId, Lane), Arc<Semaphore>>,
 }
 
 impl Inner {
@@ -253,7 +255,7 @@ impl CollectorHandle {
         for (region, needs) in inner.catalogue.needs_of(app) {
             let waited_for = inner.store().answers_now(&region);
             for job in schedule::jobs(&needs) {
-                let read = bulkhead::perform(Arc::clone(inner), region.clone(), job, epoch);
+                let read = bulkhead::perform(Arc::clone(inner), region.clone(), job, epoch, Lane::Guards);
                 if waited_for {
                     reads.spawn(read);
                 } else {

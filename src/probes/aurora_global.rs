@@ -146,3 +146,142 @@ fn topology(ctx: &ComponentCtx<'_>, answers: &Answers) -> Vec<Observed> {
     let Some((_, fact)) = best else { return Vec::new() };
     Side::BOTH.into_iter().map(|side| (ctx.fact(&ctx.region(side), What::Topology), fact.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        aws::testing::{HYDERABAD, MUMBAI},
+        domain::{
+            Estate, ProbeError, ProbeFailure, SafeText,
+            app::Param,
+            fact::{Point, Series},
+            resource::GlobalMember,
+        },
+        probes::{
+            need::Reading,
+            testing::{app, component, estate, text},
+        },
+    };
+
+    fn payments() -> std::sync::Arc<Estate> {
+        let clusters = Param::Sides { primary: Some("pay-mum".into()), recovery: Some("pay-hyd".into()) };
+        let params = [("global_cluster", text("pay-global")), ("clusters", clusters)];
+        estate(vec![app("payments", vec![component("pay-db", "aurora-global", &params)])])
+    }
+
+    fn observe(estate: &Estate, answers: &Answers) -> Vec<Observed> {
+        let app = &estate.apps[0];
+        let ctx = ComponentCtx { estate, app, component: &app.components[0] };
+        AuroraGlobal.observe(&ctx, answers, Timestamp::from_secs(1_000))
+    }
+
+    fn topology_of(facts: &[Observed], region: &str) -> Result<String, ProbeFailure> {
+        let (_, fact) = facts
+            .iter()
+            .find(|(id, _)| id.what == What::Topology && id.region.as_str() == region)
+            .expect("a topology, or why there is none");
+        match fact {
+            Ok(observation) => match &observation.value {
+                Fact::Topology(cluster) => Ok(cluster.writer().expect("a writer").region.to_string()),
+                other => panic!("{other:?}"),
+            },
+            Err(error) => Err(error.failure),
+        }
+    }
+
+    fn reading(value: Payload, at: i64) -> Reading<Payload> {
+        Reading { value, started_at: Timestamp::from_secs(at), truncated: false, took: Duration::ZERO }
+    }
+
+    fn seen_from(answers: &mut Answers, region: &str, at: i64, writer: Option<&str>) {
+        let need = Need::GlobalClusters { region: RegionId::new(region) };
+        let outcome = match writer {
+            Some(writer) => {
+                let member = |region: &str| GlobalMember {
+                    cluster_arn: format!("arn:aws:rds:{region}:1:cluster:c"),
+                    region: RegionId::new(region),
+                    writer: region == writer,
+                    synchronization: None,
+                };
+                let cluster = GlobalCluster {
+                    id: SafeText::new("pay-global"),
+                    arn: SafeText::default(),
+                    status: SafeText::new("available"),
+                    engine: SafeText::default(),
+                    engine_version: SafeText::default(),
+                    members: vec![member(MUMBAI), member(HYDERABAD)],
+                    failover: None,
+                };
+                Ok(reading(Payload::GlobalClusters(vec![cluster]), at))
+            }
+            None => Err(ProbeError {
+                failure: ProbeFailure::Unreachable,
+                region: RegionId::new(region),
+                call: need.source(),
+                message: SafeText::new("no answer in time"),
+                at: Timestamp::from_secs(at),
+            }),
+        };
+        answers.put(need, outcome, Duration::from_mins(1));
+    }
+
+    #[test]
+    fn a_dead_primary_does_not_hide_who_writes() {
+        let estate = payments();
+        let mut answers = Answers::default();
+        seen_from(&mut answers, MUMBAI, 900, Some(MUMBAI));
+        seen_from(&mut answers, HYDERABAD, 890, Some(MUMBAI));
+        seen_from(&mut answers, MUMBAI, 960, None);
+        seen_from(&mut answers, HYDERABAD, 950, Some(HYDERABAD));
+        let facts = observe(&estate, &answers);
+        for region in [MUMBAI, HYDERABAD] {
+            assert_eq!(topology_of(&facts, region), Ok(HYDERABAD.to_owned()), "said of {region}");
+        }
+    }
+
+    #[test]
+    fn of_two_views_of_the_topology_the_newer_counts() {
+        let estate = payments();
+        let mut answers = Answers::default();
+        seen_from(&mut answers, HYDERABAD, 900, Some(MUMBAI));
+        seen_from(&mut answers, MUMBAI, 960, Some(HYDERABAD));
+        assert_eq!(topology_of(&observe(&estate, &answers), MUMBAI), Ok(HYDERABAD.to_owned()));
+        seen_from(&mut answers, HYDERABAD, 970, Some(MUMBAI));
+        assert_eq!(topology_of(&observe(&estate, &answers), MUMBAI), Ok(MUMBAI.to_owned()));
+    }
+
+    #[test]
+    fn when_neither_region_answers_the_writer_is_unknown_with_its_cause() {
+        let estate = payments();
+        let mut answers = Answers::default();
+        assert!(observe(&estate, &answers).is_empty(), "not asked yet is not an error");
+        seen_from(&mut answers, MUMBAI, 900, None);
+        seen_from(&mut answers, HYDERABAD, 900, None);
+        assert_eq!(topology_of(&observe(&estate, &answers), HYDERABAD), Err(ProbeFailure::Unreachable));
+    }
+
+    #[test]
+    fn lag_is_in_seconds_and_silence_speaks_of_the_past_not_of_now() {
+        let estate = payments();
+        let mut answers = Answers::default();
+        let series = |points: Vec<Point>| Payload::Series(Series { period: Duration::from_mins(1), points });
+        let needs = |region: &str, cluster: &str| Need::Metric(lag_need(&RegionId::new(region), cluster));
+        let point = Point { at: Timestamp::from_secs(7_200), value: 800.0 };
+        answers.put(needs(HYDERABAD, "pay-hyd"), Ok(reading(series(vec![point]), 7_300)), Duration::ZERO);
+        answers.put(needs(MUMBAI, "pay-mum"), Ok(reading(series(Vec::new()), 7_300)), Duration::ZERO);
+        let facts = observe(&estate, &answers);
+        let lag = |region: &str| {
+            let found = facts.iter().find(|(id, _)| id.what == What::Lag && id.region.as_str() == region);
+            found.and_then(|(_, fact)| fact.as_ref().ok()).expect("a lag")
+        };
+        match &lag(HYDERABAD).value {
+            Fact::Lag(series) => assert_eq!(series.newest().map(|p| p.value), Some(0.8)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(lag(HYDERABAD).data_time, Timestamp::from_secs(7_200));
+        assert!(lag(MUMBAI).data_time <= Timestamp::from_secs(3_700), "no data since an hour, not since now");
+    }
+}

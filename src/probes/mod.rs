@@ -25,6 +25,9 @@ pub mod route53_record;
 pub mod served;
 pub mod unobserved;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 pub use answers::Answers;
 pub use need::Need;
 
