@@ -15,6 +15,12 @@ use crate::{
     theme::Role,
 };
 
+/// How long ago, in whole seconds: tenths of an age say nothing and would redraw for nothing.
+#[must_use]
+pub fn age(age: std::time::Duration) -> String {
+    short(std::time::Duration::from_secs(age.as_secs()))
+}
+
 #[must_use]
 pub const fn glyph(verdict: &Verdict) -> &'static str {
     match verdict {

@@ -19,15 +19,15 @@ use crate::{
 
 pub const COLUMNS: [Column; 10] = [
     Column::left("", 1, 1, 0),
-    Column::left("APP", 16, 24, 0),
-    Column::left("TIER", 4, 4, 4),
-    Column::right("SERVED", 8, 8, 5),
-    Column::left("LOSE / TARGET", 18, 24, 0),
+    Column::left("APP", 19, 24, 0),
+    Column::left("TIER", 4, 4, 5),
+    Column::right("SERVED", 8, 8, 6),
+    Column::left("LOSE / TARGET", 22, 24, 0),
     Column::left("WORST", 14, 20, 7),
-    Column::left("BACK TO", 16, 21, 6),
+    Column::left("BACK TO", 14, 21, 4),
     Column::left("RTO EST / TARGET", 16, 18, 3),
     Column::left("RTO BASIS", 10, 16, 8),
-    Column::left("VERDICT", 22, 160, 0),
+    Column::left("VERDICT", 26, 160, 0),
 ];
 
 #[must_use]

@@ -96,10 +96,10 @@ fn draw_card(buffer: &mut Buffer, state: &State, area: Rect, app: &App, assessme
 fn card(state: &State, app: &App, a: &Assessment, columns: u16) -> Vec<Line> {
     let zone = &state.estate.zone;
     let primary = &state.estate.regions.primary.name;
-    let seen = a
-        .region_lost
-        .observed_at
-        .map_or_else(|| "never seen".to_owned(), |at| format!("seen {} ago", short(state.picture.judged_at.since(at))));
+    let seen = a.region_lost.observed_at.map_or_else(
+        || "never seen".to_owned(),
+        |at| format!("seen {} ago", words::age(state.picture.judged_at.since(at))),
+    );
     let at_most = match (&a.region_lost.exposure, a.region_lost.at_most) {
         (Some(figure), Some(at_most)) if at_most > *figure => format!("; at most {}", short_up(at_most)),
         _ => String::new(),

@@ -25,10 +25,10 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
             head.push((said, role));
         }
     }
-    head.push((format!("backup {backup}  copy {copy}  restore {restore}"), Role::Text));
     if totals.late > 0 {
         head.push((format!("expected but not seen: {}", totals.late), Role::Error));
     }
+    head.push((format!("backup {backup}  copy {copy}  restore {restore}"), Role::Text));
     put_title(buffer, state, area, "BACKUPS", &head);
     let gaps = totals.gaps.len().min(4) as u16;
     for (row, (text, role)) in totals.gaps.iter().take(4).enumerate() {

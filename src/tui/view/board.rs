@@ -184,8 +184,10 @@ fn notes(state: &State, columns: u16) -> Vec<Line> {
     let Some(Target::App(id)) = state.selected() else { return notes };
     if let (Some(app), Some(assessment)) = (state.estate.app(id), state.assessment(id)) {
         let why: Vec<&str> = assessment.reasons.iter().map(|reason| reason.as_str()).collect();
-        if !why.is_empty() {
-            for said in wrap(&format!("{}: {}", app.name, why.join("; ")), columns).into_iter().take(3) {
+        if !matches!(assessment.verdict, Verdict::Met { .. }) || !why.is_empty() {
+            let verdict = words::app_verdict(app, assessment, &state.estate.zone);
+            let said = std::iter::once(verdict.as_str()).chain(why).collect::<Vec<_>>().join("; ");
+            for said in wrap(&format!("{}: {said}", app.name), columns).into_iter().take(3) {
                 notes.push(vec![(said, Role::Text)]);
             }
         }

@@ -16,6 +16,7 @@ use crate::{
             paint::{tint, width, wrap},
             table::window,
         },
+        words,
     },
 };
 
@@ -45,8 +46,9 @@ fn ready(buffer: &mut Buffer, state: &State, area: Rect, plan: &Plan) {
         &format!("  →  {} to {} {}", plan.app_name, plan.target_name.to_uppercase(), plan.target_region),
         Role::Text,
     );
-    let facts =
-        plan.facts_at.map_or_else(|| "no facts".to_owned(), |at| format!("facts {} old", short(state.now.since(at))));
+    let facts = plan
+        .facts_at
+        .map_or_else(|| "no facts".to_owned(), |at| format!("facts {} old", words::age(state.now.since(at))));
     pen.gap(2).put_right(&format!("plan {}  {facts} ", plan.hash.short()), Role::Dim);
 
     let blockers = plan.blockers();
@@ -134,7 +136,7 @@ fn details(state: &State, step: &PlannedStep, columns: u16) -> Vec<Line> {
 /// `guard  lag at most 5 s   0.8 s, 94 s old  ✔`
 #[must_use]
 pub fn guard_words(state: &State, guard: &GuardReading) -> (String, Role) {
-    let age = guard.data_time.map_or_else(String::new, |at| format!(", {} old", short(state.now.since(at))));
+    let age = guard.data_time.map_or_else(String::new, |at| format!(", {} old", words::age(state.now.since(at))));
     let (sign, role) = match (guard.holds, &guard.overridden) {
         (Holds::Yes, _) => ("✔", Role::Ok),
         (_, Some(_)) => ("◐ overridden", Role::Warning),

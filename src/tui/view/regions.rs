@@ -9,7 +9,6 @@ use crate::{
         observation::{At, ProbeError},
         region::GLOBAL_CONTROL_PLANE,
         resource::AlarmState,
-        time::short,
     },
     theme::Role,
     tui::{
@@ -93,7 +92,7 @@ fn of_region(state: &State, region: &RegionId) -> Vec<Line> {
                                 "● {}  {} ms, {} ago",
                                 vantage.name,
                                 took.as_millis(),
-                                short(now.since(outcome.at))
+                                words::age(now.since(outcome.at))
                             ),
                             Role::Ok,
                         )),
@@ -102,7 +101,7 @@ fn of_region(state: &State, region: &RegionId) -> Vec<Line> {
                                 "✖ {}  {}, {} ago",
                                 vantage.name,
                                 error.failure.word(),
-                                short(now.since(outcome.at))
+                                words::age(now.since(outcome.at))
                             );
                             lines.push(line(said, Role::Error));
                         }
@@ -144,7 +143,7 @@ fn alarms(state: &State, region: &RegionId, lines: &mut Vec<Line>) {
     let list = match slot.at(state.picture.judged_at) {
         At::Fresh(seen) => &seen.value,
         At::Stale { last, age, .. } => {
-            lines.push(line(format!("read {} ago", short(age)), Role::Stale));
+            lines.push(line(format!("read {} ago", words::age(age)), Role::Stale));
             &last.value
         }
         At::Unknown { cause } => return lines.push(failure(cause)),

@@ -8,7 +8,7 @@ use super::{
     paint::{cut, width},
 };
 use crate::{
-    domain::{Mode, time::short},
+    domain::Mode,
     theme::Role,
     tui::{state::State, words},
 };
@@ -38,7 +38,7 @@ pub fn arming(state: &State) -> (String, Role) {
 pub fn age(state: &State) -> (String, Role) {
     if state.held_back.is_some() {
         let age = state.now.since(state.picture.judged_at);
-        return (format!("FROZEN {} ago", short(age)), Role::Warning);
+        return (format!("FROZEN {} ago", words::age(age)), Role::Warning);
     }
     let Some(oldest) = state.oldest() else { return ("nothing read yet".to_owned(), Role::VerdictUnknown) };
     let speed = match state.mode() {
@@ -47,9 +47,9 @@ pub fn age(state: &State) -> (String, Role) {
     };
     let picture_age = state.now.since(state.picture.judged_at);
     if picture_age.as_secs_f64() > PICTURE_BUDGET_SECONDS * speed {
-        return (format!("NOT RENEWED for {}", short(picture_age)), Role::Error);
+        return (format!("NOT RENEWED for {}", words::age(picture_age)), Role::Error);
     }
-    (format!("oldest data {}", short(state.now.since(oldest))), Role::Age)
+    (format!("oldest data {}", words::age(state.now.since(oldest))), Role::Age)
 }
 
 /// Warnings that every screen carries under the banner.

@@ -24,7 +24,6 @@ const COMMON: &[Command] = &[
     Command::GotoRuns,
     Command::GotoCalls,
     Command::Filter,
-    Command::Help,
     Command::Quit,
 ];
 
@@ -74,10 +73,12 @@ fn keys(buffer: &mut Buffer, state: &State, area: Rect, row: u16) {
     let mut shown: Vec<&Row> = Vec::new();
     let own = |row: &&Row| !COMMON.contains(&row.command) && !plain_motion(row.command);
     let once = |row: &Row, shown: &[&Row]| !shown.iter().any(|one| one.command == row.command);
-    // First what is particular to this screen, then the way to the others.
-    for one in rows.iter().filter(own).filter(|r| particular(context, r.command)) {
-        if once(one, &shown) {
-            shown.push(one);
+    // First what is particular to this screen, what can be done now before what cannot; then the way to the others.
+    for now in [true, false] {
+        for one in rows.iter().filter(own).filter(|r| particular(context, r.command)) {
+            if available(state, one.command).is_ok() == now && once(one, &shown) {
+                shown.push(one);
+            }
         }
     }
     for command in COMMON {
@@ -87,11 +88,14 @@ fn keys(buffer: &mut Buffer, state: &State, area: Rect, row: u16) {
             shown.push(one);
         }
     }
+    // The way to help is there on every width.
+    let help = state.keymap.keys_of(context, Command::Help).map(|keys| format!("{keys} help "));
+    let kept = help.as_deref().map_or(0, width);
     let mut pen = Pen::new(buffer, &state.styles, area, row);
     pen.gap(1);
     for one in shown {
         let desc = if COMMON.contains(&one.command) { one.desc.to_lowercase() } else { one.desc.clone() };
-        if width(&one.keys) + width(&desc) + 3 > pen.left() {
+        if width(&one.keys) + width(&desc) + 3 + kept > pen.left() {
             break;
         }
         let (key, text) = match available(state, one.command) {
@@ -99,6 +103,9 @@ fn keys(buffer: &mut Buffer, state: &State, area: Rect, row: u16) {
             Err(_) => (Role::KeyDisabled, Role::KeyDisabled),
         };
         pen.put(&one.keys, key).gap(1).put(&desc, text).gap(2);
+    }
+    if let Some(help) = help {
+        pen.put_right(&help, Role::Key);
     }
 }
 
@@ -115,6 +122,7 @@ const fn plain_motion(command: Command) -> bool {
             | Command::Bottom
             | Command::Suspend
             | Command::Redraw
+            | Command::Help
             | Command::NextTheme
             | Command::Copy
             | Command::Freeze

@@ -6,10 +6,7 @@ use std::time::Duration;
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::paint::{Pen, Styles, cut, tint, width};
-use crate::{
-    domain::{Timestamp, time::short},
-    theme::Role,
-};
+use crate::{domain::Timestamp, theme::Role, tui::words};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
@@ -97,6 +94,7 @@ impl CellText {
 #[must_use]
 pub fn fit(columns: &[Column], room: u16) -> Vec<Option<(u16, u16)>> {
     const GAP: u16 = 2;
+    const WORDS: u16 = 40;
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     let need = |kept: &[usize]| -> u16 {
         kept.iter().map(|n| columns[*n].least).sum::<u16>() + GAP * (kept.len() as u16).saturating_sub(1)
@@ -109,11 +107,13 @@ pub fn fit(columns: &[Column], room: u16) -> Vec<Option<(u16, u16)>> {
     }
     let mut spare = room.saturating_sub(need(&kept));
     let mut widths: Vec<u16> = columns.iter().map(|column| column.least).collect();
-    // In order of importance, so that what was kept last grows last.
+    // The last column says why, in words: it grows to a readable width first, and takes what is left in the end.
     let mut by_rank = kept.clone();
     by_rank.sort_by_key(|n| columns[*n].rank);
-    for n in by_rank {
-        let grow = spare.min(columns[n].most.saturating_sub(columns[n].least));
+    let last = kept.last().copied();
+    let comfortable = last.map(|n| (n, columns[n].most.min(WORDS)));
+    for (n, most) in comfortable.into_iter().chain(by_rank.into_iter().map(|n| (n, columns[n].most))) {
+        let grow = spare.min(most.saturating_sub(widths[n]));
         widths[n] += grow;
         spare -= grow;
     }
@@ -207,7 +207,7 @@ pub fn draw<'r>(
                 Said::Ago { at: Some(at), budget } => {
                     let age = table.now.since(*at);
                     let role = if age > *budget { Role::Stale } else { cell.role };
-                    put_cell(buffer, styles, room, y, &short(age), role, column.align);
+                    put_cell(buffer, styles, room, y, &words::age(age), role, column.align);
                 }
             }
         }
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn the_least_important_column_is_dropped_first_and_the_rest_use_the_room() {
         let places = fit(&COLUMNS, 25);
-        assert_eq!(places, [Some((0, 13)), None, Some((15, 10))]);
+        assert_eq!(places, [Some((0, 10)), None, Some((12, 13))]);
         assert_eq!(fit(&COLUMNS, 60).iter().flatten().count(), 3);
     }
 
