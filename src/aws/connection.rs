@@ -89,13 +89,18 @@ impl fmt::Debug for ConnectionSettings {
 impl ConnectionSettings {
     /// For an estate's Region pair.
     pub fn for_estate(estate: &Estate, transport: Transport, environment: Environment, clock: Arc<dyn Clock>) -> Self {
-        let regions = Side::BOTH
+        let mut regions: BTreeMap<RegionId, Access> = Side::BOTH
             .into_iter()
             .map(|side| {
                 let access = estate.access.get(&side).cloned().unwrap_or_default();
                 (estate.regions.get(side).id.clone(), access)
             })
             .collect();
+        // Metadata of global services is read there, e.g. metrics of Route 53 in us-east-1.
+        let through_recovery = estate.access.get(&Side::Recovery).cloned().unwrap_or_default();
+        for region in &estate.residency.control_planes {
+            regions.entry(region.clone()).or_insert_with(|| through_recovery.clone());
+        }
         Self {
             regions,
             global_through: estate.regions.recovery.id.clone(),

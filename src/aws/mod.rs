@@ -27,6 +27,8 @@ pub mod write;
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use connection::{Connection, ConnectionSettings, ServiceClients, SimulatorNotice};
 pub use error::CallError;

@@ -45,7 +45,7 @@ impl Reader {
         match outcome {
             Ok(answer) => Ok(Read {
                 value: answer.value,
-                started_at: self.not_before(started_at),
+                started_at,
                 request_id: answer.request_id,
                 took,
                 skew_seconds: shared.telemetry.skew(&op.describe().region),
@@ -58,18 +58,10 @@ impl Reader {
                     region: call.region,
                     call: SafeText::new(format!("{} {}", call.service, call.operation)),
                     message: error.message,
-                    at: self.not_before(started_at),
+                    at: started_at,
                 })
             }
         }
-    }
-
-    /// The first answer of a simulator moves the clock. A start read off the clock before that would be in
-    /// another time altogether; the moment of the answer is then the best that is known.
-    fn not_before(&self, started_at: Timestamp) -> Timestamp {
-        let now = self.clients.shared.clock.now();
-        let apart = now.since(started_at).max(started_at.since(now));
-        if self.simulator().is_some() && apart > Duration::from_secs(3_600) { now } else { started_at }
     }
 
     pub fn log(&self) -> Arc<CallLog> {

@@ -193,12 +193,12 @@ impl Intercept for SentMark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::aws::testing::TestClock;
 
     fn telemetry(heard: &Arc<Mutex<Vec<SimulatorNotice>>>) -> Telemetry {
         let heard = Arc::clone(heard);
         let hook = move |notice| heard.lock().expect("test lock").push(notice);
-        Telemetry::new(Arc::new(SystemClock::default()), Arc::new(hook))
+        Telemetry::new(Arc::new(TestClock::new(1.0)), Arc::new(hook))
     }
 
     #[test]
@@ -206,7 +206,7 @@ mod tests {
         let heard = Arc::default();
         let telemetry = telemetry(&heard);
         let region = RegionId::new("ap-south-1");
-        let clock = SystemClock::default();
+        let clock = TestClock::new(1.0);
         let now = clock.wall().rfc3339();
         let fast = Some(Duration::from_millis(2));
         telemetry.answered(&region, None, Some(&format!("{now};30")), fast);
@@ -223,7 +223,7 @@ mod tests {
         let heard = Arc::default();
         let telemetry = telemetry(&heard);
         let region = RegionId::new("ap-south-1");
-        let clock = SystemClock::default();
+        let clock = TestClock::new(1.0);
         telemetry.answered(&region, None, Some(&format!("{};1", clock.wall().rfc3339())), None);
         let old = (clock.wall() - Duration::from_secs(300)).rfc3339();
         telemetry.answered(&region, None, Some(&format!("{old};1")), Some(Duration::from_secs(9)));
@@ -234,7 +234,7 @@ mod tests {
     fn own_clock_skew_is_measured_against_the_date_of_an_answer() {
         let telemetry = telemetry(&Arc::default());
         let region = RegionId::new("ap-south-1");
-        let ahead = SystemClock::default().wall() + Duration::from_secs(120);
+        let ahead = TestClock::new(1.0).wall() + Duration::from_secs(120);
         let date = DateTime::from_secs(ahead.secs()).fmt(Format::HttpDate).expect("a date");
         telemetry.answered(&region, Some(&date), None, None);
         let skew = telemetry.skew(&region).expect("measured");

@@ -66,9 +66,11 @@ impl fmt::Display for Diagnostic {
             Level::Error => "error",
             Level::Warning => "warning",
         };
-        write!(f, "{}: {level}[{}]: {}", self.place(), self.code, self.message)?;
+        // Names and messages quote the file, which may hold escape sequences.
+        let safe = |text: &str| super::text::SafeText::new(text);
+        write!(f, "{}: {level}[{}]: {}", safe(&self.place()), self.code, safe(&self.message))?;
         if let Some(help) = &self.help {
-            write!(f, " (help: {help})")?;
+            write!(f, " (help: {})", safe(help))?;
         }
         Ok(())
     }

@@ -58,15 +58,14 @@ pub(super) fn read(table: Table<'_, '_>, kinds: &[&'static KindSpec], ground: &G
         table.call_it(format!("app \"{id}\""));
     }
     let refer = |(id, span): (String, Range<usize>)| Reference { id, span, report: table.report().clone() };
-    let places =
-        AppPlaces { head: table.span(), rpo: table.duration("rpo").map(|(_, span)| span), ..AppPlaces::default() };
 
     let name = values::said(&table, "name", table.need_text("name"));
     let tier = tier(&table);
     let criticality = values::said(&table, "criticality", table.need_text("criticality"));
     let strategy = table.need_word("strategy", &Strategy::ALL.map(|s| (s.word(), s)));
-    let rpo = table.duration("rpo").map(|(d, _)| d);
+    let (rpo, rpo_place) = table.duration("rpo").unzip();
     let rto = table.duration("rto").map(|(d, _)| d);
+    let places = AppPlaces { head: table.span(), rpo: rpo_place, ..AppPlaces::default() };
     let depends_on: Vec<Reference> = table.texts("depends_on").into_iter().map(refer).collect();
     let (backup, places) = backup(&table, places);
     let served = served(&table, ground);
@@ -115,14 +114,12 @@ pub(super) fn read(table: Table<'_, '_>, kinds: &[&'static KindSpec], ground: &G
 fn tier(table: &Table<'_, '_>) -> Option<u8> {
     let _ = table.need("tier")?;
     let (tier, span) = table.integer("tier")?;
-    match u8::try_from(tier) {
-        Ok(tier @ 1..=5) => Some(tier),
-        _ => {
-            let help = Some("1 (the most critical) to 5".into());
-            table.report().error("bad-tier", span, format!("`tier = {tier}` is not a tier"), help);
-            None
-        }
+    if let Ok(tier @ 1..=5) = u8::try_from(tier) {
+        return Some(tier);
     }
+    let help = Some("1 (the most critical) to 5".into());
+    table.report().error("bad-tier", span, format!("`tier = {tier}` is not a tier"), help);
+    None
 }
 
 /// A duration that must be there and be more than nothing.

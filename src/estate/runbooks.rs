@@ -20,6 +20,9 @@ use crate::runbook::spec::{
     Mutating, OnFailure, RunbookKind, RunbookSpec, StepKindSpec, StepParam, StepParamSpec, StepSpec,
 };
 
+/// Text with its place in the file.
+type Placed = (String, Range<usize>);
+
 /// The apps that a runbook may be run for.
 pub(super) struct Candidates<'e> {
     pub apps: Vec<&'e App>,
@@ -108,7 +111,7 @@ fn digest(text: &str) -> String {
 
 fn candidates<'e>(
     report: &Report,
-    named: &[(String, Range<usize>)],
+    named: &[Placed],
     strategies: &[Strategy],
     around: &Surroundings<'e>,
 ) -> Candidates<'e> {
@@ -137,29 +140,28 @@ fn steps(
         report.error("no-step", root.span(), "the runbook has no step".to_owned(), Some("add a [[step]]".into()));
     }
     let mut steps: Vec<StepSpec> = Vec::new();
-    let mut ids: Vec<(String, Range<usize>)> = Vec::new();
-    let mut after: Vec<Vec<(String, Range<usize>)>> = Vec::new();
+    let mut ids: Vec<Placed> = Vec::new();
+    // Of every step that has an id, whether the rest of it could be read or not.
+    let mut after: Vec<(String, Vec<Placed>)> = Vec::new();
     for table in tables {
-        let Some(draft) = step(table, candidates, around) else { continue };
-        if let Some((id, span)) = &draft.id {
-            if let Some((_, first)) = ids.iter().find(|(known, _)| known == id) {
-                let line = report.file().text[..first.start].matches('\n').count() + 1;
-                let help = Some(format!("first in line {line}"));
-                report.error("duplicate-id", span.clone(), format!("a second step `{id}`"), help);
-                continue;
-            }
+        let draft = step(table, candidates, around);
+        let Some((id, span)) = draft.id else { continue };
+        if let Some((_, first)) = ids.iter().find(|(known, _)| *known == id) {
+            let line = report.file().text[..first.start].matches('\n').count() + 1;
+            report.error("duplicate-id", span, format!("a second step `{id}`"), Some(format!("first in line {line}")));
+            continue;
         }
-        let previous = ids.last().cloned();
-        ids.extend(draft.id.clone());
-        let waits_for = draft.after.unwrap_or_else(|| previous.into_iter().collect());
-        let Some(mut spec) = draft.spec else { continue };
-        spec.after = waits_for.iter().map(|(id, _)| StepId::new(id)).collect();
-        after.push(waits_for);
-        steps.push(spec);
+        let waits_for = draft.after.unwrap_or_else(|| ids.last().cloned().into_iter().collect());
+        ids.push((id.clone(), span));
+        if let Some(mut spec) = draft.spec {
+            spec.after = waits_for.iter().map(|(id, _)| StepId::new(id)).collect();
+            steps.push(spec);
+        }
+        after.push((id, waits_for));
     }
-    for (step, waits_for) in steps.iter().zip(&after) {
+    for (step, waits_for) in &after {
         for (id, span) in waits_for {
-            if step.id.as_str() == id {
+            if step == id {
                 report.error("cycle", span.clone(), format!("step `{id}` waits for itself"), None);
             } else if !ids.iter().any(|(known, _)| known == id) {
                 let help =
@@ -173,7 +175,7 @@ fn steps(
 }
 
 /// Reports the steps that can never start because they wait for each other.
-fn cycle(steps: &[StepSpec], ids: &[(String, Range<usize>)], report: &Report) {
+fn cycle(steps: &[StepSpec], ids: &[Placed], report: &Report) {
     let mut open: Vec<&StepSpec> = steps.iter().collect();
     loop {
         let waits = |step: &StepSpec| step.after.iter().any(|id| open.iter().any(|other| other.id == *id));
@@ -210,12 +212,12 @@ fn cycle(steps: &[StepSpec], ids: &[(String, Range<usize>)], report: &Report) {
 }
 
 struct StepDraft {
-    id: Option<(String, Range<usize>)>,
-    after: Option<Vec<(String, Range<usize>)>>,
+    id: Option<Placed>,
+    after: Option<Vec<Placed>>,
     spec: Option<StepSpec>,
 }
 
-fn step(mut table: Table<'_, '_>, candidates: &Candidates<'_>, around: &Surroundings<'_>) -> Option<StepDraft> {
+fn step(mut table: Table<'_, '_>, candidates: &Candidates<'_>, around: &Surroundings<'_>) -> StepDraft {
     table.call_it("the step");
     let id = values::need_id(&table, "id");
     if let Some((id, _)) = &id {
@@ -232,7 +234,7 @@ fn step(mut table: Table<'_, '_>, candidates: &Candidates<'_>, around: &Surround
     let after = values::list_of_text(&table, "after");
     let Some(kind) = kind else {
         let _ = table.entries(); // which parameters are known depends on the kind
-        return Some(StepDraft { id, after, spec: None });
+        return StepDraft { id, after, spec: None };
     };
     let (params, whole) = params(&table, kind, candidates, around.ground);
     table.done();
@@ -273,7 +275,7 @@ fn step(mut table: Table<'_, '_>, candidates: &Candidates<'_>, around: &Surround
             after: Vec::new(),
         })
     })();
-    Some(StepDraft { id, after, spec: spec.filter(|_| whole) })
+    StepDraft { id, after, spec: spec.filter(|_| whole) }
 }
 
 fn kind(table: &Table<'_, '_>, kinds: &[&'static StepKindSpec]) -> Option<&'static StepKindSpec> {
@@ -322,12 +324,10 @@ fn params(
                 .map(|texts| StepParam::Texts(texts.into_iter().map(|(text, _)| text).collect()))
                 .filter(|_| not_empty(table, name)),
             StepParamSpec::Component { kinds, .. } => {
-                let answers = format!("is of kind {}", kinds.join(" or "));
+                let wanted = format!("a `{}`", kinds.join("` or `"));
                 table
                     .text(name)
-                    .and_then(|named| {
-                        candidates.component(table.report(), named, &answers, |c| kinds.contains(&c.kind))
-                    })
+                    .and_then(|named| candidates.component(table.report(), named, &wanted, |c| kinds.contains(&c.kind)))
                     .map(|id| StepParam::Value(Param::Text(id)))
             }
         };

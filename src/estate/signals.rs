@@ -31,13 +31,7 @@ pub(super) fn signals(table: &Table<'_, '_>, key: &str, candidates: &Candidates<
     let read = |value: Value<'_, '_>| {
         let mut inner = table.as_table(key, value)?;
         inner.call_it("the signal");
-        let found = match first_key(&inner, &SIGNALS, value.span()) {
-            Some(first) => signal(&inner, first, candidates),
-            None => {
-                let _ = inner.entries();
-                None
-            }
-        };
+        let found = first_key(&inner, &SIGNALS, value.span()).and_then(|first| signal(&inner, first, candidates));
         inner.done();
         found
     };
@@ -55,10 +49,7 @@ pub(super) fn guards(table: &Table<'_, '_>, candidates: &Candidates<'_>) -> Vec<
         let guard = match first_key(&inner, &known, value.span()) {
             Some(first) if GUARDS.contains(&first) => guard(&inner, first, candidates),
             Some(first) => signal(&inner, first, candidates).map(Guard::Holds),
-            None => {
-                let _ = inner.entries();
-                None
-            }
+            None => None,
         };
         inner.done();
         Some(GuardSpec { guard: guard?, overridable })
@@ -72,6 +63,7 @@ fn first_key(table: &Table<'_, '_>, known: &[&'static str], span: Range<usize>) 
     match present.as_slice() {
         [one] => Some(one),
         [] => {
+            // Asking for all keys keeps them from being reported one by one as well.
             let near = table.entries().into_iter().find_map(|(key, ..)| nearest(&key, known.iter().copied()));
             let help =
                 near.map_or_else(|| format!("one of: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
@@ -79,6 +71,7 @@ fn first_key(table: &Table<'_, '_>, known: &[&'static str], span: Range<usize>) 
             None
         }
         several => {
+            let _ = table.entries(); // which other keys are known depends on what it says
             let message = format!("it says several things at once: {}", several.join(", "));
             table.report().error("several-signals", span, message, Some("one table for each".into()));
             None
@@ -91,14 +84,13 @@ fn guard(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Opt
         "lag_at_most" => {
             let limit = table.duration("lag_at_most").map(|(d, _)| d);
             let last_sample = table.word("in_outage", &[("last-sample", ())]).is_some();
-            let component = match table.text("component") {
-                Some(named) => Some(candidates.component(table.report(), named, "has a lag", has_lag)?),
-                None => {
-                    let message = "no component of the app has a lag that this guard could read";
-                    let span = table.get("lag_at_most").map_or_else(|| table.span(), |value| value.span());
-                    candidates.some(table.report(), span, message, has_lag);
-                    None
-                }
+            let component = if let Some(named) = table.text("component") {
+                Some(candidates.component(table.report(), named, "a component with a lag", has_lag)?)
+            } else {
+                let message = "no component of the app has a lag that this guard could read";
+                let span = table.get("lag_at_most").map_or_else(|| table.span(), |value| value.span());
+                candidates.some(table.report(), span, message, has_lag);
+                None
             };
             Some(Guard::LagAtMost { component, limit: limit?, in_outage_last_sample: last_sample })
         }
@@ -124,7 +116,7 @@ fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Op
         "metric" => {
             let component = table
                 .text("metric")
-                .and_then(|named| candidates.component(report, named, "is a `metric`", |c| c.kind == "metric"));
+                .and_then(|named| candidates.component(report, named, "a `metric`", |c| c.kind == "metric"));
             let (below, at_least) = (values::finite(table, "below"), values::finite(table, "at_least"));
             match exactly_one(table, "below", "at_least")? {
                 Bound::Below => Some(Signal::MetricBelow { component: component?, limit: below?.0 }),
@@ -135,7 +127,7 @@ fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Op
             let is_check = |c: &Component| c.kind == "route53-health-check";
             let component = table
                 .text("health_check")
-                .and_then(|named| candidates.component(report, named, "is a `route53-health-check`", is_check));
+                .and_then(|named| candidates.component(report, named, "a `route53-health-check`", is_check));
             let healthy = table.need_word("is", &[("healthy", true), ("unhealthy", false)]);
             Some(Signal::HealthCheck { component: component?, healthy: healthy?.0 })
         }
@@ -150,20 +142,21 @@ fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Op
             }
         }
         "writer" => {
-            let component =
-                table.text("writer").and_then(|named| candidates.component(report, named, "has a writer", has_writer));
+            let component = table
+                .text("writer")
+                .and_then(|named| candidates.component(report, named, "an `aurora-global`", has_writer));
             let side = table.need_word("in", &SIDES);
             Some(Signal::WriterIn { component: component?, side: side?.0 })
         }
         "replicating" => {
             let named = table.text("replicating")?;
-            let component = candidates.component(report, named, "has a writer", has_writer)?;
+            let component = candidates.component(report, named, "an `aurora-global`", has_writer)?;
             Some(Signal::Replicating { component })
         }
         _ => {
             let limit = table.duration("lag_at_most").map(|(d, _)| d);
             let named = table.need_text("component");
-            let component = candidates.component(report, named?, "has a lag", has_lag)?;
+            let component = candidates.component(report, named?, "a component with a lag", has_lag)?;
             Some(Signal::LagAtMost { component, limit: limit? })
         }
     }
@@ -172,14 +165,12 @@ fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Op
 fn vantage_points(table: &Table<'_, '_>) -> Option<u32> {
     let Some(value) = table.get("from_vantage_points") else { return Some(defaults::VANTAGE_POINTS) };
     let (count, _) = table.integer("from_vantage_points")?;
-    match u32::try_from(count) {
-        Ok(count @ 1..=9) => Some(count),
-        _ => {
-            let message = format!("`from_vantage_points = {count}` is not a number of vantage points");
-            table.report().error("bad-number", value.span(), message, Some("1 to 9".into()));
-            None
-        }
+    if let Ok(count @ 1..=9) = u32::try_from(count) {
+        return Some(count);
     }
+    let message = format!("`from_vantage_points = {count}` is not a number of vantage points");
+    table.report().error("bad-number", value.span(), message, Some("1 to 9".into()));
+    None
 }
 
 #[derive(Clone, Copy)]
@@ -214,12 +205,12 @@ fn has_writer(component: &Component) -> bool {
 }
 
 impl Candidates<'_> {
-    /// Reports a component that is missing from one of the apps, or is of a kind that cannot answer.
+    /// Reports a component that is missing from one of the apps, or is not what is wanted (with its article).
     pub(super) fn component(
         &self,
         report: &Report,
         (id, span): (String, Range<usize>),
-        answers: &str,
+        wanted: &str,
         fits: impl Fn(&Component) -> bool,
     ) -> Option<String> {
         for app in &self.apps {
@@ -229,9 +220,9 @@ impl Candidates<'_> {
                     || {
                         let ids: Vec<&str> = ids.collect();
                         if ids.is_empty() {
-                            format!("the app has no component that {answers}")
+                            format!("the app has no {}", wanted.split_once(' ').map_or(wanted, |(_, noun)| noun))
                         } else {
-                            format!("one that {answers}: {}", ids.join(", "))
+                            format!("{wanted}: {}", ids.join(", "))
                         }
                     },
                     |near| format!("did you mean \"{near}\"?"),
@@ -241,7 +232,7 @@ impl Candidates<'_> {
                 return None;
             };
             if !fits(component) {
-                let message = format!("`{id}` is of kind `{}`: it is not one that {answers}", component.kind);
+                let message = format!("`{id}` is of kind `{}`, not {wanted}", component.kind);
                 report.error("wrong-kind", span, message, None);
                 return None;
             }

@@ -58,18 +58,17 @@ impl Ground {
         if inside(&residency.data) || (holds == Holds::Metadata && inside(&residency.control_planes)) {
             return;
         }
-        let allowed: Vec<&str> = residency.data.iter().map(RegionId::as_str).collect();
-        let what = match holds {
-            Holds::Data => "data may live",
-            Holds::Metadata => "neither data nor metadata may live",
+        let data: Vec<&str> = residency.data.iter().map(RegionId::as_str).collect();
+        let (message, known) = match holds {
+            Holds::Data => (format!("data may live in {} only, not in `{region}`", data.join(", ")), data),
+            Holds::Metadata => (
+                format!("`{region}` is in no list of [residency]: not even metadata may live there"),
+                data.into_iter().chain(residency.control_planes.iter().map(RegionId::as_str)).collect(),
+            ),
         };
-        let message = match holds {
-            Holds::Data => format!("{what} in {} only, and `{region}` is none of them", allowed.join(", ")),
-            Holds::Metadata => format!("{what} in `{region}`: it is in no list of [residency]"),
-        };
-        let help = nearest(region, residency.data.iter().chain(&residency.control_planes).map(RegionId::as_str))
+        let help = nearest(region, known)
             .map(|near| format!("did you mean \"{near}\"?"))
-            .or_else(|| Some("change the Region, or the rule in [residency] after those who own it agreed".into()));
+            .or_else(|| Some("change the Region, or the rule in [residency] when those who own it agreed".into()));
         table.report().error("outside-residency", span, message, help);
     }
 }

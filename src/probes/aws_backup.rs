@@ -49,6 +49,9 @@ pub struct AwsBackup;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
+/// Points kept of one resource in one vault, newest first.
+const POINTS_MAX: usize = 200;
+
 /// How far back points are listed, the same for all vaults so that the list is read once: the longest retention,
 /// at least two days, at most 35.
 fn days_back(estate: &Estate) -> u32 {
@@ -87,6 +90,9 @@ impl Probe for AwsBackup {
             let fact = outcome.map_err(Clone::clone).map(|seen| {
                 let mut points: Vec<_> =
                     seen.value.iter().filter(|point| point.resource_arn == resource).cloned().collect();
+                // What is older than the newest few hundred cannot change any answer, and is copied with each snapshot.
+                points.sort_by_key(|point| std::cmp::Reverse(point.created));
+                points.truncate(POINTS_MAX);
                 for point in &mut points {
                     point.locked = vault.map(|vault| vault.locked);
                 }

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 pub mod backup;
 pub mod calls;
+pub mod client;
 pub mod cloudwatch;
 pub mod codec;
 pub mod control;

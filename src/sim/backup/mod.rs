@@ -148,7 +148,7 @@ impl<'a> Desk<'a> {
 
     /// `ListBackupJobs` covers the last 30 days only (*documented*).
     fn from(&self, ask: &Ask<'_>, window: std::time::Duration) -> Result<Option<Timestamp>, Refusal> {
-        let month = self.call.now - std::time::Duration::from_secs(30 * 86_400);
+        let month = self.call.now - std::time::Duration::from_hours(30 * 24);
         // Runs are found by schedule; a job may be created up to a start window later.
         Ok(Some(ask.time("createdAfter")?.map_or(month, |at| at.max(month)) - window))
     }
@@ -194,7 +194,7 @@ impl<'a> Desk<'a> {
                 continue;
             }
             // A copy begins after its backup: look back a day further than for backups.
-            let window = resource.start_window + std::time::Duration::from_secs(86_400);
+            let window = resource.start_window + std::time::Duration::from_hours(24);
             for run in resource.runs(self.from(ask, window)?, self.call.now, self.around) {
                 let Some(job) = run.copy.as_ref().filter(|job| job.created <= self.call.now) else { continue };
                 let source = run.point_arn(self.call.account, false);

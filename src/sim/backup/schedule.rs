@@ -112,15 +112,14 @@ pub fn protected(estate: &Estate, seed: u64, start: Timestamp) -> Vec<Protected>
         .filter(|at| estate.app(&all[*at].app).is_some_and(|app| app.tier > top))
         .filter(|at| millis(all[*at].every) <= 6 * HOUR && all[*at].copy_to.is_some())
         .collect();
-    for (nth, oddity) in [Oddity::WithIssues, Oddity::Expired, Oddity::CopyFailed].into_iter().enumerate() {
+    for (nth, oddity) in [(0, Oddity::WithIssues), (1, Oddity::Expired), (2, Oddity::CopyFailed)] {
         if ordinary.is_empty() {
             break;
         }
-        let nth = nth as i64;
         let pick = noise::hash(seed, &["oddity"], nth) % ordinary.len() as u64;
         let resource = &mut all[ordinary[pick as usize]];
         // Between 10 and 21 hours before the start: an expired job must have outlived its 8 h start window.
-        let hours = 10 + 4 * nth + (noise::hash(seed, &["oddity-hour"], nth) % 3) as i64;
+        let hours = 10 + 4 * nth + (noise::hash(seed, &["oddity-hour"], nth) % 3).cast_signed();
         let number = resource.number_before(start - Duration::from_secs(3_600 * hours.unsigned_abs()));
         resource.oddities.insert(number.max(resource.first), oddity);
     }
@@ -150,9 +149,9 @@ fn protect(
     // Schedules are spread over the hour, the daily ones over two hours after midnight in India (*assumed*).
     let minutes = noise::hash(seed, &["offset", &arn], 0);
     let offset = if every >= DAY {
-        18 * HOUR + 30 * MINUTE + (minutes % 120) as i64 * MINUTE
+        18 * HOUR + 30 * MINUTE + (minutes % 120).cast_signed() * MINUTE
     } else {
-        (minutes % (every / MINUTE).unsigned_abs()) as i64 * MINUTE
+        (minutes % (every / MINUTE).unsigned_abs()).cast_signed() * MINUTE
     };
     let resource_type = component.params.text("resource_type").map_or_else(|| type_of(&arn).to_owned(), str::to_owned);
     let name = arn.rsplit([':', '/']).next().unwrap_or_default().to_owned();

@@ -180,7 +180,7 @@ pub fn protected(point: &RecoveryPoint<'_>, call: &Call<'_>) -> Members {
 
 pub fn vault(vault: &Vault, held: usize, call: &Call<'_>, start: Timestamp) -> Node {
     // *Assumed*: vaults are 400 days old, locks 200: long past the cooling-off of a compliance lock (field guide 1.5).
-    let days = |n: u64| start - Duration::from_secs(n * 86_400);
+    let days = |n: u64| start - Duration::from_hours(n * 24);
     let locked = |node: Node| if vault.locked { node } else { Node::Absent };
     Node::Map(vec![
         ("BackupVaultName", vault.name.as_str().into()),
@@ -212,7 +212,7 @@ impl Plan {
 
     fn dates(&self, call: &Call<'_>, start: Timestamp) -> Members {
         vec![
-            ("CreationDate", (start - Duration::from_secs(400 * 86_400)).into()),
+            ("CreationDate", (start - Duration::from_hours(400 * 24)).into()),
             ("LastExecutionDate", self.example.scheduled(self.example.number_before(call.now)).into()),
         ]
     }
@@ -293,7 +293,7 @@ impl Restore {
 
     /// Creation of the point that was restored: the newest that had been copied by then.
     fn point_created(&self) -> Timestamp {
-        self.of.scheduled(self.number) + Duration::from_secs(120)
+        self.of.scheduled(self.number) + Duration::from_mins(2)
     }
 
     fn minutes(&self) -> Node {
@@ -314,7 +314,7 @@ pub fn restores(estate: &Estate, protected: &[Protected], seed: u64) -> Vec<Rest
             all.push(Restore {
                 id: noise::uuid(seed, &["restore", &of.arn], drill.at.millis()).to_uppercase(),
                 region: region.clone(),
-                created: drill.at + Duration::from_secs(120),
+                created: drill.at + Duration::from_mins(2),
                 takes: drill.rto_achieved.map_or(by_size, |rto| by_size.min(rto.mul_f64(0.6))),
                 number,
                 of: of.clone(),

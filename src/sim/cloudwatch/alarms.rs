@@ -224,7 +224,7 @@ impl Metrics {
             }
             known = before;
         }
-        self.start - Duration::from_secs(3 * 86_400)
+        self.start - Duration::from_hours(3 * 24)
     }
 
     pub(super) fn describe_alarms(
@@ -329,7 +329,7 @@ impl Metrics {
             ("StateReason", reason.into()),
             ("StateUpdatedTimestamp", since.into()),
             ("StateTransitionedTimestamp", since.into()),
-            ("AlarmConfigurationUpdatedTimestamp", (self.start - Duration::from_secs(90 * 86_400)).into()),
+            ("AlarmConfigurationUpdatedTimestamp", (self.start - Duration::from_hours(90 * 24)).into()),
         ];
         match &alarm.rule {
             Rule::Composite { children } => {
@@ -342,16 +342,15 @@ impl Metrics {
                 ("Dimensions", list::dimensions(metric)),
                 ("Statistic", bound.stat().into()),
                 ("Period", 60.into()),
-                ("EvaluationPeriods", (DATAPOINTS as i64).into()),
-                ("DatapointsToAlarm", (DATAPOINTS as i64).into()),
+                ("EvaluationPeriods", 3.into()),
+                ("DatapointsToAlarm", 3.into()),
                 ("Threshold", Node::Float(bound.threshold())),
                 ("ComparisonOperator", bound.operator().into()),
                 ("TreatMissingData", "missing".into()),
             ]),
-            Rule::Unwatched => members.extend([
-                ("EvaluationPeriods", (DATAPOINTS as i64).into()),
-                ("TreatMissingData", "notBreaching".into()),
-            ]),
+            Rule::Unwatched => {
+                members.extend([("EvaluationPeriods", 3.into()), ("TreatMissingData", "notBreaching".into())])
+            }
         }
         Node::Map(members)
     }

@@ -239,7 +239,7 @@ impl Build<'_> {
                 to,
                 units_per_second,
                 targets: id.dimensions.values().cloned().collect(),
-                source: self.source(region, &id.namespace),
+                source: self.source(region),
             };
         }
         let level = 10.0 + (noise::hash(self.seed, &["level", &id.namespace, &id.name], 0) % 90) as f64;
@@ -256,10 +256,9 @@ impl Build<'_> {
         }
     }
 
-    /// The Region at the other end of a replication stream, whose loss ends it (fact 14). DMS reads from outside
-    /// AWS: its series ends with its own Region only.
-    fn source(&self, region: &RegionId, namespace: &str) -> Option<RegionId> {
-        let side = self.estate.regions.side_of(region).filter(|_| namespace != "AWS/DMS")?;
-        Some(self.region(side.other()))
+    /// The Region at the other end of a replication stream, whose loss ends it (fact 14). For DMS the source is a
+    /// data centre: the estate's primary side stands for it.
+    fn source(&self, region: &RegionId) -> Option<RegionId> {
+        self.estate.regions.side_of(region).map(|side| self.region(side.other()))
     }
 }

@@ -1,4 +1,4 @@
-//! ListMetrics: which metrics had data lately, 500 to a page (field guide 7.2).
+//! `ListMetrics`: which metrics had data lately, 500 to a page (field guide 7.2).
 
 use super::{Metrics, invalid, series::Stream};
 use crate::{

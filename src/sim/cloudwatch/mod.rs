@@ -1,9 +1,9 @@
-//! CloudWatch of the simulated estate: GetMetricData, ListMetrics and DescribeAlarms in three wire protocols.
+//! CloudWatch of the simulated estate: `GetMetricData`, `ListMetrics` and `DescribeAlarms` in three wire protocols.
 //!
 //! rpc-v2-cbor (Rust SDK, current botocore), awsJson 1.0 and awsQuery (older clients) carry the same answers
 //! (field guide 7, 9.2). A Region's answer holds what is published in that Region only; that a request reaches a
 //! Region at all is not decided here. Look next at [`catalogue`] (which metrics), [`series`] (their values),
-//! [`query`] (GetMetricData) and [`alarms`].
+//! [`query`] (`GetMetricData`) and [`alarms`].
 
 use http::{HeaderValue, StatusCode};
 

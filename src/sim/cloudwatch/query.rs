@@ -1,4 +1,4 @@
-//! GetMetricData (field guide 7.1): queries checked as AWS checks them, points paged as AWS pages them.
+//! `GetMetricData` (field guide 7.1): queries checked as AWS checks them, points paged as AWS pages them.
 //!
 //! *Not modelled*: metric math, Metrics Insights, high resolution and cross-account queries; they are refused by
 //! name rather than answered wrongly.

@@ -1,4 +1,4 @@
-//! JSON as restJson1 and awsJson answer it: PascalCase members, timestamps as numbers of seconds.
+//! JSON as restJson1 and awsJson answer it: `PascalCase` members, timestamps as numbers of seconds.
 
 use serde_json::{Number, Value};
 

@@ -1,0 +1,241 @@
+//! What is known now: answers, slots, reach. Everything of one epoch; a jump of the clock begins a new one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{catalogue::Catalogue, reach::Vantages, schedule::CYCLES_UNTIL_PROBE};
+use crate::{
+    domain::{
+        Estate, Fact, FactId, Mode, Observation, ProbeError, RegionId, Slot, Snapshot, Timestamp,
+        resource::{Alarm, Identity, Job, JobKind, Vault},
+        snapshot::{CallTotals, Reach, RegionHealth},
+        text::SafeText,
+    },
+    probes::{
+        Answers, Need,
+        need::{Payload, Reading},
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct Store {
+    epoch: u64,
+    /// Grows when everything is to be read at once, whatever the schedule says.
+    forced: u64,
+    seq: u64,
+    answers: Answers,
+    facts: BTreeMap<FactId, Slot<Fact>>,
+    jobs: BTreeMap<(RegionId, JobKind), Slot<Vec<Job>>>,
+    vaults: BTreeMap<RegionId, Slot<Vec<Vault>>>,
+    alarms: BTreeMap<RegionId, Slot<Vec<Alarm>>>,
+    identities: BTreeMap<RegionId, Slot<Identity>>,
+    vantages: Vantages,
+    regions: BTreeMap<RegionId, Standing>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    reach: Reach,
+    since: Timestamp,
+    cycles_unreachable: u32,
+}
+
+/// One outcome on its way in.
+pub(super) struct Absorbed<'a> {
+    pub need: &'a Need,
+    pub outcome: Result<Reading<Payload>, ProbeError>,
+    /// Wall time.
+    pub took: Duration,
+    pub budget: Duration,
+    pub now: Timestamp,
+}
+
+impl Store {
+    pub fn new(regions: &BTreeSet<RegionId>, now: Timestamp) -> Self {
+        let standing = Standing { reach: Reach::Unknown, since: now, cycles_unreachable: 0 };
+        Self {
+            epoch: 0,
+            forced: 0,
+            seq: 0,
+            answers: Answers::default(),
+            facts: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            vaults: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            vantages: Vantages::default(),
+            regions: regions.iter().map(|region| (region.clone(), standing)).collect(),
+        }
+    }
+
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub const fn forced(&self) -> u64 {
+        self.forced
+    }
+
+    pub const fn force_all(&mut self) {
+        self.forced += 1;
+    }
+
+    pub fn forget(&mut self, now: Timestamp) {
+        self.epoch += 1;
+        self.forced += 1;
+        self.answers.clear();
+        self.facts.clear();
+        self.jobs.clear();
+        self.vaults.clear();
+        self.alarms.clear();
+        self.identities.clear();
+        self.vantages.clear();
+        for standing in self.regions.values_mut() {
+            *standing = Standing { reach: Reach::Unknown, since: now, cycles_unreachable: 0 };
+        }
+    }
+
+    /// Ignores what belongs to an earlier epoch, and what is older than what is there.
+    pub fn absorb(&mut self, epoch: u64, seen: Absorbed<'_>, estate: &Estate, catalogue: &Catalogue) {
+        if epoch != self.epoch {
+            return;
+        }
+        let Absorbed { need, outcome, took, budget, now } = seen;
+        let region = need.region();
+        let (service, _) = need.call();
+        let (at, failure) = match &outcome {
+            Ok(reading) => (reading.started_at, None),
+            Err(error) => (error.at, Some(error)),
+        };
+        self.vantages.saw(&region, service, at, took, failure, now);
+        self.judge_reach(now);
+        if !self.answers.put(need.clone(), outcome, budget) {
+            return;
+        }
+        self.fill_general(need, budget);
+        for (id, fact) in catalogue.observe(need, estate, &self.answers, now) {
+            self.facts.entry(id).or_default().absorb(fact);
+        }
+    }
+
+    /// Lists that the snapshot holds as such, beside the facts.
+    fn fill_general(&mut self, need: &Need, budget: Duration) {
+        let Some(outcome) = self.answers.outcome(need) else { return };
+        match need {
+            Need::Jobs { region, kind } => {
+                let value = general(need, outcome, budget, |payload| match payload {
+                    Payload::Jobs(jobs) => Some(jobs.clone()),
+                    _ => None,
+                });
+                self.jobs.entry((region.clone(), *kind)).or_default().absorb(value);
+            }
+            Need::Vaults { region } => {
+                let value = general(need, outcome, budget, |payload| match payload {
+                    Payload::Vaults(vaults) => Some(vaults.clone()),
+                    _ => None,
+                });
+                self.vaults.entry(region.clone()).or_default().absorb(value);
+            }
+            Need::Alarms { region } => {
+                let value = general(need, outcome, budget, |payload| match payload {
+                    Payload::Alarms(alarms) => Some(alarms.clone()),
+                    _ => None,
+                });
+                self.alarms.entry(region.clone()).or_default().absorb(value);
+            }
+            Need::Identity { region } => {
+                let value = general(need, outcome, budget, |payload| match payload {
+                    Payload::Identity(identity) => Some(identity.clone()),
+                    _ => None,
+                });
+                self.identities.entry(region.clone()).or_default().absorb(value);
+            }
+            _ => {}
+        }
+    }
+
+    fn judge_reach(&mut self, now: Timestamp) {
+        for (region, standing) in &mut self.regions {
+            let reach = self.vantages.judge(region);
+            if reach != standing.reach {
+                standing.reach = reach;
+                standing.since = now;
+            }
+        }
+    }
+
+    /// A round of reads in the Region ended: did any of them get an answer?
+    pub fn end_round(&mut self, region: &RegionId, answered: bool) {
+        if let Some(standing) = self.regions.get_mut(region) {
+            standing.cycles_unreachable = if answered { 0 } else { standing.cycles_unreachable.saturating_add(1) };
+        }
+    }
+
+    /// Only the cheap question is asked of it.
+    pub fn only_probed(&self, region: &RegionId) -> bool {
+        self.regions.get(region).is_some_and(|standing| standing.cycles_unreachable >= CYCLES_UNTIL_PROBE)
+    }
+
+    /// Worth waiting for.
+    pub fn answers_now(&self, region: &RegionId) -> bool {
+        self.vantages.answers(region)
+    }
+
+    pub fn snapshot(
+        &mut self,
+        mode: Mode,
+        now: Timestamp,
+        calls: CallTotals,
+        endpoint_overrides: &[(SafeText, SafeText)],
+    ) -> Snapshot {
+        self.seq += 1;
+        let health = |(region, standing): (&RegionId, &Standing)| {
+            let health = RegionHealth {
+                reach: standing.reach,
+                vantages: self.vantages.list(region),
+                since: standing.since,
+                cycles_unreachable: standing.cycles_unreachable,
+            };
+            (region.clone(), health)
+        };
+        Snapshot {
+            seq: self.seq,
+            taken_at: now,
+            mode,
+            facts: self.facts.clone(),
+            jobs: self.jobs.clone(),
+            vaults: self.vaults.clone(),
+            alarms: self.alarms.clone(),
+            identities: self.identities.clone(),
+            regions: self.regions.iter().map(health).collect(),
+            endpoint_overrides: endpoint_overrides.to_vec(),
+            calls,
+        }
+    }
+}
+
+fn general<T>(
+    need: &Need,
+    outcome: &Result<Reading<Payload>, ProbeError>,
+    budget: Duration,
+    take: impl FnOnce(&Payload) -> Option<T>,
+) -> Result<Observation<T>, ProbeError> {
+    let reading = outcome.as_ref().map_err(Clone::clone)?;
+    let value = take(&reading.value).ok_or_else(|| ProbeError {
+        failure: crate::domain::ProbeFailure::BadAnswer,
+        region: need.region(),
+        call: need.source(),
+        message: SafeText::new("an answer to another question"),
+        at: reading.started_at,
+    })?;
+    Ok(Observation {
+        value,
+        data_time: reading.started_at,
+        observed_at: reading.started_at,
+        source: need.source(),
+        region: need.region(),
+        budget,
+    })
+}

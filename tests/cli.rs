@@ -1,0 +1,288 @@
+//! The program from the shell: exit codes, errors that say what to do next, and a failover stepped through by
+//! prompts against `sim serve`, killed on the way.
+//!
+//! Every wait is for a line or an exit, with a bound; nothing sleeps for its own sake.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    path::Path,
+    process::{Child, ChildStdin, Command, Output, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+const BOUND: Duration = Duration::from_secs(60);
+
+fn pointsman(state: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("HOME", state).env("POINTSMAN_STATE", state.join("state"));
+    command
+}
+
+fn run(state: &Path, args: &[&str]) -> Output {
+    pointsman(state).args(args).stdin(Stdio::null()).output().expect("the program starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("an exit code")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A child whose standard output is read line by line, with a bound on every wait.
+struct Talk {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: mpsc::Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Talk {
+    fn start(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let (sender, lines) = mpsc::channel();
+        let out = child.stdout.take().expect("piped");
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { stdin: child.stdin.take(), child, lines, seen: Vec::new() }
+    }
+
+    /// The next line that starts with `head`.
+    fn wait(&mut self, head: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(BOUND) else {
+                let mut errors = String::new();
+                let _ = self.child.kill();
+                if let Some(mut stderr) = self.child.stderr.take() {
+                    let _ = stderr.read_to_string(&mut errors);
+                }
+                panic!("no line starting with {head:?}; seen:\n{}\nstderr:\n{errors}", self.seen.join("\n"));
+            };
+            self.seen.push(line.clone());
+            if line.starts_with(head) {
+                return line;
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("open");
+        writeln!(stdin, "{line}").expect("the program reads");
+    }
+
+    fn declare(&mut self, region: &str) {
+        for (prompt, answer) in [("who> ", "asha"), ("incident> ", "INC-4471"), ("app> ", "payments"), ("region> ", region)] {
+            self.wait(prompt);
+            self.say(answer);
+        }
+    }
+
+    fn end(mut self) -> i32 {
+        drop(self.stdin.take());
+        while let Ok(line) = self.lines.recv_timeout(BOUND) {
+            self.seen.push(line);
+        }
+        self.child.wait().expect("ends").code().expect("an exit code")
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A served simulator, and commands pointed at it.
+struct Served {
+    talk: Talk,
+    url: String,
+}
+
+impl Served {
+    fn start(state: &Path, speed: &str) -> Self {
+        let mut command = pointsman(state);
+        command.args(["sim", "serve", "--listen", "127.0.0.1:0", "--speed", speed]);
+        let mut talk = Talk::start(command);
+        let line = talk.wait("listening on ");
+        let url = line.trim_start_matches("listening on ").to_owned();
+        Self { talk, url }
+    }
+
+    fn client(&self, state: &Path) -> Command {
+        let mut command = pointsman(state);
+        command.env("AWS_ENDPOINT_URL", &self.url).env("AWS_ACCESS_KEY_ID", "sim").env("AWS_SECRET_ACCESS_KEY", "sim");
+        command
+    }
+
+    fn inject(&self, state: &Path, fault: &str) {
+        let output = run(state, &["sim", "inject", fault, "--at", &self.url]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    }
+
+    /// Operations that had an effect, in order.
+    fn effects(&self, state: &Path) -> Vec<String> {
+        let output = run(state, &["sim", "calls", "--at", &self.url]);
+        let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let calls = json["calls"].as_array().or_else(|| json.as_array()).expect("a list of calls");
+        calls
+            .iter()
+            .filter(|c| c["effect"] == Value::Bool(true) || c["effect"].is_string() && c["effect"] != "none")
+            .map(|c| c["operation"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+}
+
+#[test]
+fn an_estate_that_is_named_and_not_there_is_an_error_and_never_a_simulation() {
+    let state = tempfile::tempdir().expect("a folder");
+    for args in [&["status", "--estate", "/nowhere/at/all"][..], &["--estate", "/nowhere/at/all"][..]] {
+        let output = run(state.path(), args);
+        assert_eq!(code(&output), 64);
+        assert!(text(&output.stderr).contains("/nowhere/at/all"), "{}", text(&output.stderr));
+        assert!(!text(&output.stdout).contains("SIMULATED"));
+    }
+}
+
+#[test]
+fn check_finds_every_mistake_of_a_broken_estate_and_exits_1() {
+    let state = tempfile::tempdir().expect("a folder");
+    let folder = state.path().join("estate");
+    std::fs::create_dir(&folder).expect("made");
+    std::fs::write(folder.join("estate.toml"), "[estate]\nnmae = \"Typo bank\"\n").expect("written");
+    let output = run(state.path(), &["check", "--short", "--estate", folder.to_str().expect("utf-8")]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 1, "{said}");
+    assert!(said.contains("estate.toml:2:1") && said.contains("did you mean `name`?"), "{said}");
+}
+
+#[test]
+fn check_prints_the_contradictions_of_the_bundled_estate_and_exits_0() {
+    let state = tempfile::tempdir().expect("a folder");
+    let output = run(state.path(), &["check", "--short"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{said}");
+    assert!(said.contains("warning") && said.contains("vendor-assistance"), "{said}");
+}
+
+#[test]
+fn a_wrong_option_exits_64_and_help_exits_0() {
+    let state = tempfile::tempdir().expect("a folder");
+    assert_eq!(code(&run(state.path(), &["status", "--fromat", "json"])), 64);
+    assert_eq!(code(&run(state.path(), &["--help"])), 0);
+    assert_eq!(code(&run(state.path(), &["--version"])), 0);
+}
+
+#[test]
+fn an_unknown_runbook_or_app_is_named_with_the_nearest_known_one() {
+    let state = tempfile::tempdir().expect("a folder");
+    let output = run(state.path(), &["plan", "payments-failovr", "--app", "payments", "--sim"]);
+    assert_eq!(code(&output), 64);
+    assert!(text(&output.stderr).contains("payments-failover"), "{}", text(&output.stderr));
+    let output = run(state.path(), &["status", "--app", "payment", "--sim"]);
+    assert_eq!(code(&output), 64);
+    assert!(text(&output.stderr).contains("payments"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_simulated_status_says_simulated_in_every_format_and_exits_by_the_convention() {
+    let state = tempfile::tempdir().expect("a folder");
+    for format in ["table", "markdown", "json"] {
+        let output = run(state.path(), &["status", "--sim", "--format", format]);
+        assert!(text(&output.stdout).contains("SIMULATED"), "{format}: {}", text(&output.stdout));
+        // Webank's Velero is declared and not observed: unknown; nothing pages.
+        assert_eq!(code(&output), 3, "{format}:\n{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn a_plan_with_both_regions_well_is_blocked_and_says_by_what() {
+    let state = tempfile::tempdir().expect("a folder");
+    let output = run(state.path(), &["plan", "payments-failover", "--app", "payments", "--sim"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 2, "{said}");
+    for wanted in ["FailoverGlobalCluster", "AllowDataLoss=true", "BLOCKED", "ChangeResourceRecordSets", "us-east-1"] {
+        assert!(said.contains(wanted), "{wanted} not in:\n{said}");
+    }
+}
+
+/// Answers whatever the run asks until it ends; `stop_after` a prompt leaves it there.
+fn step_through(talk: &mut Talk, stop_before: Option<&str>) -> bool {
+    loop {
+        let Ok(line) = talk.lines.recv_timeout(BOUND) else { return false };
+        talk.seen.push(line.clone());
+        if let Some(stop) = stop_before
+            && line.starts_with(stop)
+        {
+            return true;
+        }
+        let Some(prompt) = line.strip_suffix("> ") else { continue };
+        let answer = if let Some(step) = prompt.strip_prefix("chord ") {
+            format!("go {step}")
+        } else if prompt.starts_with("key ") {
+            "go".to_owned()
+        } else if prompt.starts_with("confirm ") {
+            "done".to_owned()
+        } else if prompt.starts_with("loss ") {
+            prompt.split('"').nth(1).expect("a phrase in quotes").to_owned()
+        } else if prompt.ends_with(" reason") {
+            "fibre cut confirmed by NOC".to_owned()
+        } else if prompt.ends_with(" authoriser") {
+            "ravi, head of operations".to_owned()
+        } else {
+            panic!("an unexpected prompt {prompt:?} after:\n{}", talk.seen.join("\n"));
+        };
+        talk.say(&answer);
+    }
+}
+
+#[test]
+fn payments_fails_over_with_mumbai_black_holed_and_a_killed_run_goes_on_without_sending_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path();
+    let served = Served::start(state, "60");
+    served.inject(state, r#"{"fault":"region-down","region":"ap-south-1","how":"blackhole"}"#);
+
+    // First driver: promoted, then killed before the name is moved.
+    let mut command = served.client(state);
+    command.args(["run", "payments-failover", "--app", "payments"]);
+    let mut talk = Talk::start(command);
+    talk.declare("ap-south-2");
+    assert!(step_through(&mut talk, Some("chord shift")), "the run reached the shift:\n{}", talk.seen.join("\n"));
+    talk.child.kill().expect("killed with SIGKILL");
+    talk.child.wait().expect("gone");
+
+    let listed = served.client(state).arg("runs").output().expect("lists");
+    assert!(text(&listed.stdout).contains("payments-failover"), "the run is found: {}", text(&listed.stdout));
+
+    // Second driver goes on.
+    let mut command = served.client(state);
+    command.args(["resume", "1"]);
+    let mut talk = Talk::start(command);
+    talk.declare("ap-south-2");
+    step_through(&mut talk, None);
+    let seen = talk.seen.join("\n");
+    assert_eq!(talk.end(), 0, "completed:\n{seen}");
+    assert_eq!(served.effects(state), ["FailoverGlobalCluster", "ChangeResourceRecordSets"], "each effect once");
+    assert!(seen.contains("unprotected since"), "{seen}");
+    drop(served.talk);
+}
+
+#[test]
+fn confirmations_on_standard_input_end_with_the_input_and_nothing_is_assumed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = run(folder.path(), &["run", "payments-switchover", "--app", "payments", "--sim"]);
+    assert_eq!(code(&output), 4, "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("nothing was started"));
+}
