@@ -21,7 +21,7 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, Snapshot, Timestamp,
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, Snapshot, Timestamp,
         compliance::{self, Execution, Question},
         diagnostic::{Level, SourceFile, render},
     },
@@ -29,7 +29,7 @@ use crate::{
     estate,
     keymap::{self, Keymap},
     probes,
-    runbook::{plan::Plan, spec::RunbookSpec},
+    runbook::{plan::Plan, run::Runs, spec::RunbookSpec},
     sim::{self, Sim},
     steps,
     theme::{self, Theme},
@@ -94,8 +94,9 @@ fn state_folder(common: &Common) -> Result<PathBuf, Failure> {
     if let Some(folder) = &common.state {
         return Ok(folder.clone());
     }
-    let dirs = etcetera::choose_base_strategy()
-        .map_err(|e| Failure::usage([format!("no home folder: {e}"), "name a folder for the journal with --state".to_owned()]))?;
+    let dirs = etcetera::choose_base_strategy().map_err(|e| {
+        Failure::usage([format!("no home folder: {e}"), "name a folder for the journal with --state".to_owned()])
+    })?;
     Ok(dirs.state_dir().unwrap_or_else(|| dirs.data_dir()).join("pointsman"))
 }
 
@@ -192,7 +193,10 @@ pub fn simulator(common: &Common, files: &Files, clock: &Arc<SystemClock>) -> Ar
 struct SimWire(Arc<Sim>);
 
 impl aws::Wire for SimWire {
-    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, aws::WireFailure>> {
+    fn call(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'static, Result<http::Response<Bytes>, aws::WireFailure>> {
         let reply = self.0.handle(request);
         Box::pin(async move {
             match reply {
@@ -246,24 +250,15 @@ pub struct Core {
 
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("estate", &self.estate.name).field("journal", &self.journal).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("estate", &self.estate.name)
+            .field("journal", &self.journal)
+            .finish_non_exhaustive()
     }
 }
 
 /// Critical path of each app's failover runbook: one source for the board and the plan.
 type Executions = std::collections::BTreeMap<AppId, Execution>;
-
-fn executions(estate: &Estate, runbooks: &[Arc<RunbookSpec>]) -> Executions {
-    estate
-        .apps
-        .iter()
-        .filter_map(|app| {
-            let wanted = app.runbooks.get("failover")?;
-            let spec = runbooks.iter().find(|spec| spec.id == *wanted)?;
-            Some((app.id.clone(), crate::runbook::estimate::execution(spec, app)))
-        })
-        .collect()
-}
 
 /// Starts everything behind the screen, for the command line.
 pub async fn start(common: &Common) -> Result<Core, Failure> {
@@ -293,7 +288,8 @@ async fn assemble(
             Some(sim)
         }
     };
-    let transport = simulator.as_ref().map_or(aws::Transport::Network, |sim| aws::Transport::Wire(Arc::new(SimWire(sim.clone()))));
+    let transport =
+        simulator.as_ref().map_or(aws::Transport::Network, |sim| aws::Transport::Wire(Arc::new(SimWire(sim.clone()))));
     let dyn_clock: Arc<dyn Clock> = clock.clone();
     let mut settings =
         aws::ConnectionSettings::for_estate(&estate, transport, std::env::vars().collect(), dyn_clock.clone());
@@ -305,7 +301,10 @@ async fn assemble(
         estate.clone(),
         reader.clone(),
         dyn_clock.clone(),
-        collect::Settings { endpoint_overrides: connection.endpoint_overrides().to_vec(), ..collect::Settings::default() },
+        collect::Settings {
+            endpoint_overrides: connection.endpoint_overrides().to_vec(),
+            ..collect::Settings::default()
+        },
     );
     let folder = state_folder(common)?;
     let journal = folder.join(if simulator.is_some() { "simulated.db" } else { "journal.db" });
@@ -322,7 +321,7 @@ async fn assemble(
     })
     .map_err(|error| journal_failure(&journal, &error))?;
     Ok(Core {
-        executions: Arc::new(executions(&estate, &runbooks)),
+        executions: Arc::new(engine.executions()),
         estate,
         runbooks,
         clock,
@@ -451,4 +450,192 @@ pub fn logging(common: &Common) -> Result<(), Failure> {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("pointsman=debug,warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::sync::Mutex::new(file)).init();
     Ok(())
+}
+
+/// The console. Its first frame stands before an async runtime, AWS or the simulator exist; they start behind it.
+pub fn console(common: &Common) -> Result<u8, Failure> {
+    let keymap = Arc::new(load_keymap(common)?);
+    let themes = console_themes(common)?;
+    let files = load_estate(common)?;
+    let clock = Arc::new(SystemClock::default());
+    let mode = match files.backing {
+        Backing::EmbeddedSimulator => Mode::Simulated { speed: common.speed },
+        Backing::Aws if common.drill => Mode::Drill,
+        Backing::Aws => Mode::Live,
+    };
+    let notice = (files.backing == Backing::EmbeddedSimulator && common.estate.is_none() && !common.sim)
+        .then(|| SafeText::new("no estate was named: the bundled one, on the embedded simulator"));
+    let state = tui::State::new(tui::Opening {
+        estate: files.estate.clone(),
+        runbooks: files.runbooks.iter().map(|spec| (**spec).clone()).collect(),
+        keymap,
+        themes,
+        mode,
+        now: clock.now(),
+        size: (80, 24),
+        notice,
+    });
+    let dyn_clock: Arc<dyn Clock> = clock.clone();
+    let console = tui::runtime::Console::open(state, dyn_clock)
+        .map_err(|error| Failure { code: 1, lines: vec![format!("no terminal to draw on: {error}"), "use `pointsman status`".to_owned()] })?;
+    let runtime = runtime()?;
+    let ended = runtime.block_on(behind(console, common.clone(), files, clock));
+    // Reads that wait for a dead Region must not hold up the way out.
+    runtime.shutdown_background();
+    ended
+}
+
+/// NO_COLOR and the depth of the terminal are applied here, so that the views know styles only.
+fn console_themes(common: &Common) -> Result<Vec<Arc<Theme>>, Failure> {
+    let depth = colour_depth(|name| std::env::var(name).ok());
+    let chosen = load_theme(common)?;
+    let others = theme::bundled_names().into_iter().filter(|name| *name != chosen.name).filter_map(Theme::bundled);
+    Ok(std::iter::once(chosen.clone()).chain(others).map(|theme| Arc::new(theme.at_depth(depth))).collect())
+}
+
+fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> theme::ColourDepth {
+    let holds = |name: &str, words: &[&str]| variable(name).is_some_and(|v| words.iter().any(|w| v.contains(w)));
+    if variable("NO_COLOR").is_some_and(|v| !v.is_empty()) || holds("TERM", &["dumb"]) {
+        theme::ColourDepth::Monochrome
+    } else if holds("COLORTERM", &["truecolor", "24bit"]) {
+        theme::ColourDepth::True
+    } else if holds("TERM", &["256color", "kitty", "alacritty", "ghostty", "wezterm", "foot"]) {
+        theme::ColourDepth::Indexed256
+    } else {
+        theme::ColourDepth::Ansi16
+    }
+}
+
+/// Starts everything behind the first frame and joins it to the screen.
+async fn behind(
+    console: tui::runtime::Console,
+    common: Common,
+    files: Files,
+    clock: Arc<SystemClock>,
+) -> Result<u8, Failure> {
+    let now = clock.now();
+    let nothing = Picture {
+        snapshot: Arc::new(Snapshot::empty(Mode::Live, now)),
+        judged_at: now,
+        assessments: Vec::new(),
+    };
+    let (pictures_in, pictures) = watch::channel(Arc::new(nothing));
+    let (runs_in, runs) = watch::channel(Arc::new(Runs::default()));
+    let (calls_in, calls) = watch::channel(Arc::from(Vec::new()));
+    let (commands, commands_out) = mpsc::channel(64);
+    let (replies_in, replies) = mpsc::channel(64);
+    let orphan = Arc::new(OnceLock::<Arc<Engine>>::new());
+    let orphaned = orphan.clone();
+    let parts = tui::runtime::ConsoleParts {
+        pictures,
+        runs,
+        calls,
+        commands,
+        replies,
+        orphaned: Arc::new(move || {
+            if let Some(engine) = orphaned.get() {
+                engine.orphaned();
+            }
+        }),
+    };
+    let (failed_in, failed) = oneshot::channel();
+    let joined = tokio::spawn(async move {
+        let core = match assemble(&common, files, clock, |_| {}).await {
+            Ok(core) => core,
+            Err(failure) => {
+                let _ = failed_in.send(failure);
+                return;
+            }
+        };
+        let _ = orphan.set(core.engine.clone());
+        tokio::join!(
+            pump_pictures(&core, &pictures_in),
+            pump_runs(&core, &runs_in),
+            pump_calls(&core, &calls_in),
+            obey(&core, commands_out, &replies_in),
+        );
+    });
+    let ended = tokio::select! {
+        ended = console.run(parts) => ended,
+        Ok(failure) = failed => return Err(failure),
+    };
+    joined.abort();
+    match ended {
+        Ok(tui::runtime::Ended::Quit) => Ok(0),
+        Ok(tui::runtime::Ended::Signal(number)) => Ok(u8::try_from(128 + number).unwrap_or(1)),
+        Err(error) => Err(Failure { code: 1, lines: vec![format!("the terminal failed: {error}")] }),
+    }
+}
+
+async fn pump_pictures(core: &Core, into: &watch::Sender<Arc<Picture>>) {
+    let mut pictures = core.pictures();
+    loop {
+        into.send_replace(pictures.borrow_and_update().clone());
+        if pictures.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn pump_runs(core: &Core, into: &watch::Sender<Arc<Runs>>) {
+    let mut runs = core.engine.watch();
+    loop {
+        into.send_replace(runs.borrow_and_update().clone());
+        if runs.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The call log grows with snapshots: no poll of its own.
+async fn pump_calls(core: &Core, into: &watch::Sender<Arc<[CallRecord]>>) {
+    let mut snapshots = core.collector.snapshots();
+    let mut last = 0;
+    loop {
+        let total = core.calls.totals().calls;
+        if total != last {
+            last = total;
+            into.send_replace(core.calls.since(0).into());
+        }
+        if snapshots.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Carries out what the console asks for. A wish that fails comes back as words, never as silence.
+async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mpsc::Sender<tui::Msg>) {
+    while let Some(command) = commands.recv().await {
+        let reply = match command {
+            tui::Cmd::Refresh => {
+                core.collector.refresh_now();
+                None
+            }
+            tui::Cmd::Distrust => {
+                core.collector.forget();
+                None
+            }
+            tui::Cmd::Plan { runbook, app } => {
+                let planned = core.engine.plan(&runbook, &app).await;
+                Some(tui::Msg::Planned(planned.map_err(|error| SafeText::new(error.to_string()))))
+            }
+            tui::Cmd::Declare { plan, declaration } => Some(match core.engine.declare(&plan.0, declaration).await {
+                Ok(run) => tui::Msg::Declared(run),
+                Err(refusal) => tui::Msg::Refused(SafeText::new(refusal.to_string())),
+            }),
+            tui::Cmd::Answer { run, answer } => refused(core.engine.answer(run, answer).await),
+            tui::Cmd::Resume { run, declaration } => refused(core.engine.resume(run, declaration).await),
+            // Done by the console itself.
+            tui::Cmd::Quit | tui::Cmd::Suspend | tui::Cmd::Redraw | tui::Cmd::Copy(_) => None,
+        };
+        if let Some(reply) = reply
+            && replies.send(reply).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn refused<E: std::fmt::Display>(outcome: Result<(), E>) -> Option<tui::Msg> {
+    outcome.err().map(|refusal| tui::Msg::Refused(SafeText::new(refusal.to_string())))
 }

@@ -82,7 +82,9 @@ impl Talk {
     }
 
     fn declare(&mut self, region: &str) {
-        for (prompt, answer) in [("who> ", "asha"), ("incident> ", "INC-4471"), ("app> ", "payments"), ("region> ", region)] {
+        for (prompt, answer) in
+            [("who> ", "asha"), ("incident> ", "INC-4471"), ("app> ", "payments"), ("region> ", region)]
+        {
             self.wait(prompt);
             self.say(answer);
         }

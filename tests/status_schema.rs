@@ -20,8 +20,20 @@ fn violations(schema: &Value, root: &Value, value: &Value, at: &str, found: &mut
     }
     for key in schema.as_object().expect("a schema is an object").keys() {
         assert!(
-            ["$schema", "$defs", "title", "description", "type", "additionalProperties", "required", "properties", "items", "enum", "format"]
-                .contains(&key.as_str()),
+            [
+                "$schema",
+                "$defs",
+                "title",
+                "description",
+                "type",
+                "additionalProperties",
+                "required",
+                "properties",
+                "items",
+                "enum",
+                "format"
+            ]
+            .contains(&key.as_str()),
             "schema: `{key}` is not checked here"
         );
     }
@@ -82,7 +94,14 @@ fn check(json: &Value) -> Vec<String> {
 }
 
 fn still(folder: &tempfile::TempDir) -> Common {
-    Common { sim: true, speed: 0.0, seed: 1, state: Some(folder.path().to_path_buf()), estate: Some("bundled".into()), ..Common::default() }
+    Common {
+        sim: true,
+        speed: 0.0,
+        seed: 1,
+        state: Some(folder.path().to_path_buf()),
+        estate: Some("bundled".into()),
+        ..Common::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

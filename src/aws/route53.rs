@@ -69,7 +69,7 @@ impl ReadOp for ListHostedZones {
                 let zone = |raw: &aws_sdk_route53::types::HostedZone| HostedZone {
                     id: SafeText::new(raw.id().trim_start_matches("/hostedzone/")),
                     name: SafeText::new(plain_name(raw.name())),
-                    private: raw.config().is_some_and(|config| config.private_zone()),
+                    private: raw.config().is_some_and(aws_sdk_route53::types::HostedZoneConfig::private_zone),
                     records: raw.resource_record_set_count().and_then(|n| u64::try_from(n).ok()),
                 };
                 let items = output.hosted_zones().iter().map(zone).collect();
@@ -248,8 +248,8 @@ fn health_check(raw: &aws_sdk_route53::types::HealthCheck) -> HealthCheck {
         id: SafeText::new(raw.id()),
         kind: safe(config.map(|config| config.r#type().as_str())),
         healthy_percent: None,
-        disabled: config.and_then(|config| config.disabled()).unwrap_or(false),
-        inverted: config.and_then(|config| config.inverted()).unwrap_or(false),
+        disabled: config.and_then(aws_sdk_route53::types::HealthCheckConfig::disabled).unwrap_or(false),
+        inverted: config.and_then(aws_sdk_route53::types::HealthCheckConfig::inverted).unwrap_or(false),
         last_failure: None,
     }
 }
@@ -365,29 +365,23 @@ impl WriteOp for ChangeRecordSets {
 
 /// `pay.bank.example A mumbai weight 100 ttl 60 s -> 192.0.2.1`
 fn in_words(set: &RecordSet) -> String {
-    let mut text = format!("{} {}", set.name, set.kind);
-    if let Some(id) = &set.set_identifier {
-        text.push(' ');
-        text.push_str(id);
-    }
+    let mut words = vec![set.name.clone(), set.kind.clone()];
+    words.extend(set.set_identifier.clone());
     match &set.routing {
         Routing::Simple => {}
-        Routing::Weighted { weight } => text.push_str(&format!(" weight {weight}")),
-        Routing::Failover { primary: true } => text.push_str(" failover PRIMARY"),
-        Routing::Failover { primary: false } => text.push_str(" failover SECONDARY"),
-        Routing::Other(word) => text.push_str(&format!(" {word}")),
+        Routing::Weighted { weight } => words.push(format!("weight {weight}")),
+        Routing::Failover { primary: true } => words.push("failover PRIMARY".to_owned()),
+        Routing::Failover { primary: false } => words.push("failover SECONDARY".to_owned()),
+        Routing::Other(word) => words.push(word.to_string()),
     }
-    if let Some(ttl) = set.ttl {
-        text.push_str(&format!(" ttl {} s", ttl.as_secs()));
-    }
-    if let Some(check) = &set.health_check {
-        text.push_str(&format!(" health check {check}"));
-    }
-    match &set.alias {
-        Some(alias) => text.push_str(&format!(" -> alias {}", alias.dns_name)),
-        None => text.push_str(&format!(" -> {}", set.values.join(", "))),
-    }
-    text
+    words.extend(set.ttl.map(|ttl| format!("ttl {} s", ttl.as_secs())));
+    words.extend(set.health_check.as_ref().map(|check| format!("health check {check}")));
+    words.push("->".to_owned());
+    words.push(match &set.alias {
+        Some(alias) => format!("alias {}", alias.dns_name),
+        None => set.values.join(", "),
+    });
+    words.join(" ")
 }
 
 fn wire_change(change: &RecordChange) -> Result<Change, CallError> {

@@ -225,7 +225,7 @@ mod tests {
         let region = RegionId::new("ap-south-1");
         let clock = TestClock::new(1.0);
         telemetry.answered(&region, None, Some(&format!("{};1", clock.wall().rfc3339())), None);
-        let old = (clock.wall() - Duration::from_secs(300)).rfc3339();
+        let old = (clock.wall() - Duration::from_mins(5)).rfc3339();
         telemetry.answered(&region, None, Some(&format!("{old};1")), Some(Duration::from_secs(9)));
         assert_eq!(heard.lock().expect("test lock").len(), 1);
     }
@@ -234,7 +234,7 @@ mod tests {
     fn own_clock_skew_is_measured_against_the_date_of_an_answer() {
         let telemetry = telemetry(&Arc::default());
         let region = RegionId::new("ap-south-1");
-        let ahead = TestClock::new(1.0).wall() + Duration::from_secs(120);
+        let ahead = TestClock::new(1.0).wall() + Duration::from_mins(2);
         let date = DateTime::from_secs(ahead.secs()).fmt(Format::HttpDate).expect("a date");
         telemetry.answered(&region, Some(&date), None, None);
         let skew = telemetry.skew(&region).expect("measured");

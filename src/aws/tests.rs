@@ -88,7 +88,7 @@ async fn metrics_come_back_in_the_order_asked_and_missing_points_are_not_zeros()
     let query = |name: &str| cloudwatch::MetricQuery {
         metric: MetricId { namespace: "AWS/RDS".into(), name: name.into(), dimensions: [].into() },
         stat: "Maximum".into(),
-        period: Duration::from_secs(60),
+        period: Duration::from_mins(1),
     };
     let op = cloudwatch::GetMetricData {
         region: hyderabad(),
@@ -230,7 +230,7 @@ async fn the_records_of_a_name_are_kept_whole_and_reading_stops_behind_them() {
         kind: "A".into(),
         set_identifier: Some("mumbai".into()),
         routing: Routing::Weighted { weight: 100 },
-        ttl: Some(Duration::from_secs(60)),
+        ttl: Some(Duration::from_mins(1)),
         values: vec!["192.0.2.1".into()],
         alias: None,
         health_check: Some("hc-1".into()),
@@ -292,7 +292,7 @@ async fn a_dns_change_is_sent_once_and_its_id_comes_back() {
         kind: "A".into(),
         set_identifier: Some("mumbai".into()),
         routing: Routing::Weighted { weight },
-        ttl: Some(Duration::from_secs(60)),
+        ttl: Some(Duration::from_mins(1)),
         values: vec!["192.0.2.1".into()],
         alias: None,
         health_check: None,
@@ -315,7 +315,8 @@ async fn a_dns_change_is_sent_once_and_its_id_comes_back() {
 
 #[tokio::test]
 async fn a_mutating_call_is_never_repeated_by_itself() {
-    let failures: [(fn(&Asked) -> Reaction, bool); 5] = [
+    type Case = (fn(&Asked) -> Reaction, bool);
+    let failures: [Case; 5] = [
         (|_| Reaction::Fail(WireFailure::Refused), true),
         (|_| Reaction::Fail(WireFailure::Broken), true),
         (|_| Reaction::BlackHole, true),

@@ -4,7 +4,10 @@
 use clap::Args;
 
 use super::{Common, exit::Failure};
-use crate::{compose, domain::{diagnostic::{Level, render}}};
+use crate::{
+    compose,
+    domain::diagnostic::{Level, render},
+};
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {

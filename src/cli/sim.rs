@@ -59,16 +59,18 @@ pub async fn serve(common: &Common, args: &ServeArgs) -> Result<(), Failure> {
     let simulator = compose::simulator(common, &files, &clock);
     let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| Failure {
         code: 1,
-        lines: vec![format!("sim serve: cannot listen on {}: {error}", args.listen), "choose another port with --listen".to_owned()],
+        lines: vec![
+            format!("sim serve: cannot listen on {}: {error}", args.listen),
+            "choose another port with --listen".to_owned(),
+        ],
     })?;
     let address = listener.local_addr().map_err(|error| Failure { code: 1, lines: vec![error.to_string()] })?;
     println!("listening on http://{address}");
     println!("{} | SIMULATED | speed {} | seed {}", files.estate.name, common.speed, common.seed);
     println!("point a client at it: AWS_ENDPOINT_URL=http://{address} AWS_ACCESS_KEY_ID=sim AWS_SECRET_ACCESS_KEY=sim");
-    sim::server::serve(simulator, listener, compose::interrupted()).await.map_err(|error| Failure {
-        code: 1,
-        lines: vec![format!("sim serve: {error}")],
-    })
+    sim::server::serve(simulator, listener, compose::interrupted())
+        .await
+        .map_err(|error| Failure { code: 1, lines: vec![format!("sim serve: {error}")] })
 }
 
 /// Injects or clears one fault.
@@ -99,7 +101,10 @@ fn print(answer: Result<(u16, String), String>) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Ok((status, text)) => Err(Failure { code: USAGE, lines: vec![format!("the simulator answered {status}: {}", SafeText::new(text))] }),
+        Ok((status, text)) => Err(Failure {
+            code: USAGE,
+            lines: vec![format!("the simulator answered {status}: {}", SafeText::new(text))],
+        }),
         Err(why) => Err(Failure { code: 1, lines: vec![why] }),
     }
 }

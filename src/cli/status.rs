@@ -36,7 +36,10 @@ pub async fn run(common: &Common, args: &StatusArgs) -> Result<u8, Failure> {
         let near = nearest(wanted, core.estate.apps.iter().map(|a| a.id.as_str()));
         let known = core.estate.apps.iter().map(|a| a.id.as_str()).collect::<Vec<_>>().join(", ");
         let hint = near.map_or_else(|| format!("known: {known}"), |n| format!("did you mean {n}?"));
-        return Err(Failure { code: USAGE, lines: vec![format!("status --app {wanted}: no such app in {}", core.estate.name), hint] });
+        return Err(Failure {
+            code: USAGE,
+            lines: vec![format!("status --app {wanted}: no such app in {}", core.estate.name), hint],
+        });
     }
     let mut picture = core.first_full_picture().await;
     if let Some(wanted) = &args.app {

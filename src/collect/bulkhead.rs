@@ -28,7 +28,7 @@ pub(super) type Ended = Option<ProbeFailure>;
 
 /// Makes one call (with its pages) and takes in what it brings.
 pub(super) async fn perform(inner: Arc<Inner>, region: RegionId, job: Job, epoch: u64) -> Ended {
-    let Some(limit) = inner.limits.get(&region).map(Arc::clone) else { return None };
+    let limit = inner.limits.get(&region).map(Arc::clone)?;
     let Ok(_permit) = limit.acquire_owned().await else { return None };
     let began = inner.clock.monotonic();
     let now = inner.clock.now();
@@ -222,6 +222,7 @@ impl Bulkhead {
                 self.inner.store().end_round(&self.region, false);
                 self.ask_elsewhere();
             }
+            self.inner.store().round_over(&self.region);
             self.tried = false;
             self.answered = false;
             self.failing = false;

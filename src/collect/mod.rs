@@ -99,6 +99,7 @@ impl Collector {
             wakes,
             limits,
         });
+        inner.publish_now(); // nothing read yet, but every Region is on it
         let mut tasks = JoinSet::new();
         for region in regions {
             tasks.spawn(bulkhead::run(Arc::clone(&inner), region));

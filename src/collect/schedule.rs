@@ -123,7 +123,7 @@ mod tests {
             query: MetricQuery {
                 metric: MetricId { namespace: "AWS/RDS".into(), name: format!("M{n}"), dimensions: BTreeMap::new() },
                 stat: "Maximum".into(),
-                period: Duration::from_secs(60),
+                period: Duration::from_mins(1),
             },
             window,
         })
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_region_that_does_not_answer_is_tried_again_soon_and_a_refusal_later() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let past = |failures, last| Past { failures, last: Some(last) };
         assert_eq!(pause(minute, Past::default()), minute);
         assert_eq!(pause(minute, past(1, ProbeFailure::Unreachable)), Duration::from_secs(10));
@@ -169,7 +169,7 @@ mod tests {
     fn jitter_stays_within_ten_percent_and_the_floor_holds() {
         let floor = Duration::from_secs(1);
         assert_eq!(on_the_wall(Duration::from_millis(10), floor, 0.5), floor);
-        assert!(on_the_wall(Duration::from_secs(60), floor, 0.0) >= Duration::from_secs(54));
-        assert!(on_the_wall(Duration::from_secs(60), floor, 0.999) <= Duration::from_secs(66));
+        assert!(on_the_wall(Duration::from_mins(1), floor, 0.0) >= Duration::from_secs(54));
+        assert!(on_the_wall(Duration::from_mins(1), floor, 0.999) <= Duration::from_secs(66));
     }
 }

@@ -40,6 +40,8 @@ struct Standing {
     reach: Reach,
     since: Timestamp,
     cycles_unreachable: u32,
+    /// Rounds of reads that ended in this epoch.
+    rounds: u64,
 }
 
 /// One outcome on its way in.
@@ -54,7 +56,7 @@ pub(super) struct Absorbed<'a> {
 
 impl Store {
     pub fn new(regions: &BTreeSet<RegionId>, now: Timestamp) -> Self {
-        let standing = Standing { reach: Reach::Unknown, since: now, cycles_unreachable: 0 };
+        let standing = Standing { reach: Reach::Unknown, since: now, cycles_unreachable: 0, rounds: 0 };
         Self {
             epoch: 0,
             forced: 0,
@@ -93,7 +95,7 @@ impl Store {
         self.identities.clear();
         self.vantages.clear();
         for standing in self.regions.values_mut() {
-            *standing = Standing { reach: Reach::Unknown, since: now, cycles_unreachable: 0 };
+            *standing = Standing { reach: Reach::Unknown, since: now, cycles_unreachable: 0, rounds: 0 };
         }
     }
 
@@ -173,6 +175,13 @@ impl Store {
         }
     }
 
+    /// Nothing is in flight any more: everything that was due was asked for, answered or not.
+    pub fn round_over(&mut self, region: &RegionId) {
+        if let Some(standing) = self.regions.get_mut(region) {
+            standing.rounds += 1;
+        }
+    }
+
     /// Only the cheap question is asked of it.
     pub fn only_probed(&self, region: &RegionId) -> bool {
         self.regions.get(region).is_some_and(|standing| standing.cycles_unreachable >= CYCLES_UNTIL_PROBE)
@@ -210,6 +219,7 @@ impl Store {
             alarms: self.alarms.clone(),
             identities: self.identities.clone(),
             regions: self.regions.iter().map(health).collect(),
+            complete: self.regions.values().all(|standing| standing.rounds > 0),
             endpoint_overrides: endpoint_overrides.to_vec(),
             calls,
         }

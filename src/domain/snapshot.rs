@@ -57,9 +57,11 @@ pub struct Snapshot {
     pub alarms: BTreeMap<RegionId, Slot<Vec<Alarm>>>,
     pub identities: BTreeMap<RegionId, Slot<Identity>>,
     pub regions: BTreeMap<RegionId, RegionHealth>,
+    /// Every Region was asked for everything once since start, resume or clock jump; answered or not.
+    pub complete: bool,
     /// Endpoints that the environment redirects: (variable, URL). Empty = AWS's own.
     pub endpoint_overrides: Vec<(SafeText, SafeText)>,
-    /// Set when an HTTP answer named itself a simulator.
+    /// Since start.
     pub calls: CallTotals,
 }
 
@@ -76,6 +78,7 @@ impl Snapshot {
             alarms: BTreeMap::new(),
             identities: BTreeMap::new(),
             regions: BTreeMap::new(),
+            complete: false,
             endpoint_overrides: Vec::new(),
             calls: CallTotals::default(),
         }

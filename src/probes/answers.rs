@@ -103,7 +103,7 @@ fn started(outcome: &Result<Reading<Payload>, ProbeError>) -> Timestamp {
     }
 }
 
-impl<'a, T: ?Sized> Seen<'a, T> {
+impl<T: ?Sized> Seen<'_, T> {
     /// A fact from this answer. A state speaks about the moment it was read.
     #[must_use]
     pub fn state(&self, fact: Fact) -> Observation<Fact> {
@@ -175,22 +175,22 @@ mod tests {
     use super::*;
     use crate::domain::{RegionId, fact::Point};
 
-    fn alarms(at: i64) -> Result<Reading<Payload>, ProbeError> {
-        Ok(Reading {
+    fn alarms(at: i64) -> Reading<Payload> {
+        Reading {
             value: Payload::Alarms(Vec::new()),
             started_at: Timestamp::from_secs(at),
             truncated: false,
             took: Duration::ZERO,
-        })
+        }
     }
 
     #[test]
     fn an_answer_whose_request_started_earlier_does_not_replace_a_newer_one() {
         let need = Need::Alarms { region: RegionId::new("ap-south-1") };
         let mut answers = Answers::default();
-        assert!(answers.put(need.clone(), alarms(100), Duration::ZERO));
-        assert!(!answers.put(need.clone(), alarms(40), Duration::ZERO));
-        assert!(answers.put(need.clone(), alarms(160), Duration::ZERO));
+        assert!(answers.put(need.clone(), Ok(alarms(100)), Duration::ZERO));
+        assert!(!answers.put(need.clone(), Ok(alarms(40)), Duration::ZERO));
+        assert!(answers.put(need.clone(), Ok(alarms(160)), Duration::ZERO));
         assert_eq!(answers.started_at(&need), Some(Timestamp::from_secs(160)));
     }
 
@@ -200,7 +200,7 @@ mod tests {
             Point { at: Timestamp::from_secs(0), value: 800.0 },
             Point { at: Timestamp::from_secs(60), value: -1.0 },
         ];
-        let series = in_seconds(&Series { period: Duration::from_secs(60), points }, 1_000.0);
+        let series = in_seconds(&Series { period: Duration::from_mins(1), points }, 1_000.0);
         assert_eq!(series.points.iter().map(|p| p.value).collect::<Vec<_>>(), [0.8, -1.0]);
     }
 }

@@ -46,7 +46,7 @@ pub const SPEC: KindSpec = KindSpec {
     corrupted: |_| vec![(Side::Primary, What::Restorable)],
 };
 
-/// AuroraGlobalDBRPOLag: lag of user transactions, the RPO number (field guide 2.6).
+/// Lag of user transactions, the RPO number (field guide 2.6).
 const LAG: &str = "AuroraGlobalDBRPOLag";
 
 #[derive(Debug)]

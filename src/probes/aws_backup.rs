@@ -47,7 +47,7 @@ pub const SPEC: KindSpec = KindSpec {
 #[derive(Debug)]
 pub struct AwsBackup;
 
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Points kept of one resource in one vault, newest first.
 const POINTS_MAX: usize = 200;

@@ -109,7 +109,7 @@ pub fn metric_need(
         query: MetricQuery {
             metric: MetricId { namespace: namespace.to_owned(), name: name.to_owned(), dimensions },
             stat: stat.to_owned(),
-            period: Duration::from_secs(60),
+            period: Duration::from_mins(1),
         },
         window,
     }

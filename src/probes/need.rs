@@ -77,9 +77,9 @@ pub enum Window {
     WeekAgo,
 }
 
-pub const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
-const HOUR: Duration = Duration::from_secs(3_600);
-const MINUTE: Duration = Duration::from_secs(60);
+pub const WEEK: Duration = Duration::from_hours(7 * 24);
+const HOUR: Duration = Duration::from_hours(1);
+const MINUTE: Duration = Duration::from_mins(1);
 
 impl Window {
     /// Start and end (exclusive), on whole minutes.
@@ -109,7 +109,7 @@ impl Cadence {
     pub const fn interval(self) -> Duration {
         match self {
             Self::Minute => MINUTE,
-            Self::FiveMinutes => Duration::from_secs(300),
+            Self::FiveMinutes => Duration::from_mins(5),
             Self::Hour => HOUR,
         }
     }
@@ -179,7 +179,7 @@ impl Need {
 
     /// Reads it. A metric read alone is a batch of one; the collector batches them itself.
     pub async fn read(&self, reader: &Reader, now: Timestamp) -> Result<Reading<Payload>, ProbeError> {
-        let day_ago = now - Duration::from_secs(24 * 3_600);
+        let day_ago = now - Duration::from_hours(24);
         match self {
             Self::Metric(need) => {
                 let mut answers = read_metrics(reader, &need.region, std::slice::from_ref(need), now).await;
@@ -198,7 +198,7 @@ impl Need {
                 reader.read(&op).await.map(|read| Reading::of(read, Payload::DbInstances))
             }
             Self::Points { region, vault, days } => {
-                let created_after = now - Duration::from_secs(u64::from(*days) * 24 * 3_600);
+                let created_after = now - Duration::from_hours(u64::from(*days) * 24);
                 let op = backup::ListRecoveryPointsByBackupVault {
                     region: region.clone(),
                     vault: vault.clone(),

@@ -23,7 +23,13 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
     let _ = writeln!(
         out,
         "PLAN {} → {} to {} {} │ {} │ account {} │ plan {} │ {facts}",
-        plan.runbook, plan.app_name, plan.target_name, plan.target_region, plan.mode_word, plan.account, plan.hash.short(),
+        plan.runbook,
+        plan.app_name,
+        plan.target_name,
+        plan.target_region,
+        plan.mode_word,
+        plan.account,
+        plan.hash.short(),
     );
     let blockers = plan.blockers();
     if blockers.is_empty() {
@@ -38,7 +44,12 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
         let _ = writeln!(
             out,
             "{:>3}  {}  [{}]  expected {} ({}), time-out {}",
-            n + 1, step.title, step.hazard, short(step.expected), step.expected_basis, short(step.timeout),
+            n + 1,
+            step.title,
+            step.hazard,
+            short(step.expected),
+            step.expected_basis,
+            short(step.timeout),
         );
         let _ = writeln!(out, "       {}: {}", step.kind, step.summary);
         for call in &step.calls {
@@ -62,13 +73,22 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
         }
     }
     let estimate = plan.estimate.from_declaration();
-    let target = plan.rto_target.map_or_else(|| "no target".to_owned(), |t| {
-        if estimate <= t { format!("target {}: meets it", short(t)) } else { format!("target {}: ✖ would miss by {}", short(t), short_up(estimate.saturating_sub(t))) }
-    });
+    let target = plan.rto_target.map_or_else(
+        || "no target".to_owned(),
+        |t| {
+            if estimate <= t {
+                format!("target {}: meets it", short(t))
+            } else {
+                format!("target {}: ✖ would miss by {}", short(t), short_up(estimate.saturating_sub(t)))
+            }
+        },
+    );
     let _ = writeln!(
         out,
         "estimated {} from declaration ({}), {} from the outage │ {target}",
-        short_up(estimate), plan.estimate.basis, short_up(plan.estimate.total()),
+        short_up(estimate),
+        plan.estimate.basis,
+        short_up(plan.estimate.total()),
     );
     out
 }
@@ -105,18 +125,33 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
     let _ = writeln!(
         out,
         "RUN {}  {} → {} {}  {}  declared {} by {} ({})  {}",
-        run.id, run.plan.runbook, run.plan.target_name, run.plan.target_region, run.plan.mode_word,
-        zone.clock(run.declared_at), run.declaration.who, run.principal, run.declaration.incident,
+        run.id,
+        run.plan.runbook,
+        run.plan.target_name,
+        run.plan.target_region,
+        run.plan.mode_word,
+        zone.clock(run.declared_at),
+        run.declaration.who,
+        run.principal,
+        run.declaration.incident,
     );
-    let outage = run.declaration.outage_at.map_or_else(String::new, |at| format!("since outage {}  ", clock(end.since(at))));
+    let outage =
+        run.declaration.outage_at.map_or_else(String::new, |at| format!("since outage {}  ", clock(end.since(at))));
     let _ = writeln!(
         out,
         "  {outage}since declaration {}  machine {}  waiting for a person {}  {}",
-        clock(total), clock(total.saturating_sub(run.waited)), clock(run.waited), run.phase.word(),
+        clock(total),
+        clock(total.saturating_sub(run.waited)),
+        clock(run.waited),
+        run.phase.word(),
     );
     for step in &run.steps {
         for guard in step.guards.iter().filter_map(|g| g.overridden.as_ref().map(|o| (g, o))) {
-            let _ = writeln!(out, "  OVERRIDDEN  {}: {}: \"{}\" by {}", step.id, guard.0.text, guard.1.reason, guard.1.authoriser);
+            let _ = writeln!(
+                out,
+                "  OVERRIDDEN  {}: {}: \"{}\" by {}",
+                step.id, guard.0.text, guard.1.reason, guard.1.authoriser
+            );
         }
         if let StepPhase::Skipped { reason } = &step.phase {
             let _ = writeln!(out, "  SKIPPED     {}: {reason}", step.id);

@@ -193,7 +193,9 @@ fn rto_words(rto: &RtoStanding) -> String {
 
 fn proven_words(rto: &RtoStanding, now: Timestamp) -> String {
     match &rto.proven {
-        Some(proof) if proof.lapsed => format!("{} lapsed ({} ago)", short_up(proof.achieved), short(now.since(proof.at))),
+        Some(proof) if proof.lapsed => {
+            format!("{} lapsed ({} ago)", short_up(proof.achieved), short(now.since(proof.at)))
+        }
         Some(proof) => format!("{} ({} ago)", short_up(proof.achieved), short(now.since(proof.at))),
         None => "not proven".to_owned(),
     }
@@ -260,10 +262,10 @@ pub fn markdown(estate: &Estate, picture: &Picture, order: &[usize]) -> String {
 }
 
 fn headline(estate: &Estate, picture: &Picture) -> String {
-    let oldest = picture
-        .snapshot
-        .oldest_observed()
-        .map_or_else(|| "nothing read yet".to_owned(), |at| format!("oldest data {}", short(picture.judged_at.since(at))));
+    let oldest = picture.snapshot.oldest_observed().map_or_else(
+        || "nothing read yet".to_owned(),
+        |at| format!("oldest data {}", short(picture.judged_at.since(at))),
+    );
     let regions = Side::BOTH.map(|side| {
         let region = estate.regions.get(side);
         let reach = picture.snapshot.regions.get(&region.id).map_or("not tried yet", |h| h.reach.words());
@@ -283,7 +285,15 @@ fn footnotes(picture: &Picture) -> String {
     let mut out = String::new();
     for error in errors(picture) {
         let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let _ = writeln!(out, "! {} in {}: {}: {} → {}", word("call"), word("region"), word("failure"), word("message"), word("next"));
+        let _ = writeln!(
+            out,
+            "! {} in {}: {}: {} → {}",
+            word("call"),
+            word("region"),
+            word("failure"),
+            word("message"),
+            word("next")
+        );
     }
     for (variable, url) in &picture.snapshot.endpoint_overrides {
         let _ = writeln!(out, "! endpoint overridden: {variable} = {url}");

@@ -27,9 +27,8 @@ pub async fn ask(base: &str, path: &str, body: Option<String>) -> Result<(u16, S
         let stream = tokio::net::TcpStream::connect(&authority)
             .await
             .map_err(|e| format!("{tried}: {e}; is `pointsman sim serve` running there?"))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|e| format!("{tried}: {e}"))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| format!("{tried}: {e}"))?;
         let driver = tokio::spawn(connection);
         let request = http::Request::builder()
             .method(method.clone())

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `GET /_sim/clock` | | `{"now": RFC 3339, "speed": number, "started": RFC 3339}` |
 //! | `GET /_sim/calls[?after=SEQ]` | | `{"calls": [{"seq", "at", "service", "operation", "region", "params", "outcome", "effect"}], "dropped": number}` oldest first |
-//! | `GET /_sim/state` | | `{"now", "speed", "seed", "estate", "global_clusters", "records", "changes", "health_checks", "traffic", "faults"}` |
+//! | `GET /_sim/state` | | `{"now", "speed", "seed", "estate", "global_clusters", "records", "changes", "health_checks", "traffic", "faults", "jobs"}` |
 //! | `POST /_sim/inject` | a fault | `{"id": number}` |
 //! | `POST /_sim/clear` | `{"id": number}` or `{"all": true}` | `{"cleared": number}` |
 //! | `POST /_sim/speed` | `{"speed": number}` | `{"now", "speed", "started"}` |

@@ -239,7 +239,9 @@ impl Sim {
     /// As `GET /_sim/state` says it.
     pub fn state(&self) -> Value {
         let inner = self.lock();
-        let mut state = control::state(&inner.services.world, self.now_of(&inner));
+        let now = self.now_of(&inner);
+        let mut state = control::state(&inner.services.world, now);
+        state["jobs"] = inner.services.jobs(now, self.seed);
         state["speed"] = json!(inner.speed);
         state["seed"] = json!(self.seed);
         state

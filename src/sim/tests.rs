@@ -15,7 +15,7 @@ use super::{
 };
 use crate::domain::{
     App, Clock, Component, Estate, Region, RegionPair, SafeText, Side, Timestamp, Zone,
-    app::{Param, Params, Residency, Role, Strategy, Timings},
+    app::{BackupPolicy, Param, Params, Residency, Role, Strategy, Timings},
 };
 
 const MUMBAI: &str = "ap-south-1";
@@ -81,7 +81,13 @@ fn app(id: &str, components: Vec<Component>) -> App {
         rpo: None,
         rto: None,
         depends_on: Vec::new(),
-        backup: None,
+        backup: Some(BackupPolicy {
+            every: minute * 60,
+            retention: minute * 60 * 24,
+            start_window: minute * 60,
+            copy_to: Some(Side::Recovery),
+            declared_duration_p99: minute * 30,
+        }),
         components,
         runbooks: BTreeMap::new(),
         drills: Vec::new(),
@@ -563,4 +569,20 @@ fn customers_of_an_app_without_records_go_where_its_writer_is() {
     assert!((share("ledger", HYDERABAD) - 1.0).abs() < f64::EPSILON);
     assert!((share("payments", MUMBAI) - 1.0).abs() < f64::EPSILON, "its record still says Mumbai");
     assert!((share("vendor", MUMBAI) - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn every_service_answers_through_the_one_door_and_the_state_counts_the_jobs_that_clients_see() {
+    let bench = Bench::new();
+    let (status, body) = bench.answer("GET", "ap-south-1/backup", "/backup-vaults/", "");
+    assert_eq!((status, body.contains("bank-mum")), (200, true), "{body}");
+    let form = "Action=ListMetrics&Namespace=AWS%2FRDS&Version=2010-08-01";
+    let (status, body) = bench.answer("POST", "ap-south-2/monitoring", "/", form);
+    assert_eq!((status, body.contains("AuroraGlobalDBRPOLag")), (200, true), "{body}");
+    let (_, body) = bench.answer("GET", "ap-south-1/backup", "/backup-jobs/?maxResults=1000", "");
+    let listed = serde_json::from_str::<serde_json::Value>(&body).unwrap()["BackupJobs"].as_array().unwrap().len();
+    let counted = &bench.sim.state()["jobs"][MUMBAI]["backup"];
+    let counted: u64 = counted.as_object().unwrap().values().filter_map(serde_json::Value::as_u64).sum();
+    assert!(counted > 0);
+    assert_eq!(counted, listed as u64);
 }

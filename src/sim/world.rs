@@ -1,6 +1,9 @@
 //! Everything that is simulated, joined: each service's model, and what they may know of each other.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
 
 use super::{
     backup::Backups,
@@ -113,6 +116,45 @@ impl Services {
             Some(Service::Backup) => (self.backups.answer(call, world), Effect::None),
             None => (not_simulated(target, call), Effect::None),
         }
+    }
+}
+
+impl Services {
+    /// Backup and copy jobs that the Regions of the pair list now, counted by state:
+    /// `{"ap-south-1": {"backup": {"COMPLETED": 228}, "copy": {…}}}`. Read through the service's own door, so that
+    /// it says what a client would count.
+    #[must_use]
+    pub fn jobs(&self, now: Timestamp, seed: u64) -> Value {
+        let mut regions = serde_json::Map::new();
+        for side in Side::BOTH {
+            let region = &self.world.estate.regions.get(side).id;
+            let mut kinds = serde_json::Map::new();
+            for (kind, path, list) in [("backup", "/backup-jobs/", "BackupJobs"), ("copy", "/copy-jobs/", "CopyJobs")] {
+                kinds.insert(kind.to_owned(), json!(self.states(region, path, list, now, seed)));
+            }
+            regions.insert(region.to_string(), Value::Object(kinds));
+        }
+        Value::Object(regions)
+    }
+
+    fn states(&self, region: &RegionId, path: &str, list: &str, now: Timestamp, seed: u64) -> BTreeMap<String, u64> {
+        const PAGES_MAX: usize = 50;
+        let (mut states, mut uri) = (BTreeMap::new(), format!("{path}?maxResults=1000"));
+        let account = self.world.account(region);
+        for _ in 0..PAGES_MAX {
+            let Ok(request) = http::Request::get(&uri).body(Bytes::new()) else { break };
+            let (request, request_id) = (&request, "state");
+            let call = Call { region, now, request, seed, seq: 0, account: &account, request_id };
+            let answer = self.backups.answer(&call, &self.world);
+            let page: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            for job in page[list].as_array().into_iter().flatten() {
+                *states.entry(job["State"].as_str().unwrap_or("-").to_owned()).or_default() += 1;
+            }
+            let Some(next) = page["NextToken"].as_str() else { break };
+            let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+            uri = format!("{path}?maxResults=1000&nextToken={next}");
+        }
+        states
     }
 }
 

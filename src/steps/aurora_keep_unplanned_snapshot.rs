@@ -6,12 +6,21 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+
+use super::kind::{Conduct, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why};
 use crate::{
+    aws::{Reader, WriteOp, rds},
     domain::{
-        Hazard,
+        CallDescription, Hazard, ProbeFailure, RegionId, Side,
         kind::{ParamShape, ParamSpec},
+        resource::DbSnapshot,
+        text::SafeText,
     },
-    runbook::spec::{Mutating, StepKindSpec, StepParamSpec},
+    runbook::{
+        build::Outline,
+        spec::{Mutating, RunbookKind, StepKindSpec, StepParamSpec},
+    },
 };
 
 pub const SPEC: StepKindSpec = StepKindSpec {
@@ -32,3 +41,126 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     default_timeout: Duration::from_secs(900),
     default_expect: Duration::from_secs(30),
 };
+
+/// How AWS names it (field guide 2.6).
+const PREFIX: &str = "rds:unplanned-global-failover-";
+
+pub struct KeepUnplannedSnapshot;
+
+/// The side that lost its role in the failover: the one left, and on the way home the one gone back to.
+fn old_side(about: &StepContext<'_>) -> Side {
+    if about.kind == RunbookKind::Failback { about.target } else { about.target.other() }
+}
+
+fn old_cluster(about: &StepContext<'_>) -> Result<(RegionId, String), SafeText> {
+    let (side, component) = (old_side(about), about.component()?);
+    let cluster = component
+        .params
+        .side_text("clusters", side)
+        .ok_or_else(|| SafeText::new(format!("{} names no cluster on the {} side", component.id, side.word())))?;
+    Ok((about.facts.region(side).clone(), cluster.to_owned()))
+}
+
+/// Its name is made by AWS at the failover: before that, only how it begins is known.
+fn planned_call(about: &StepContext<'_>) -> Result<rds::CopyDbClusterSnapshot, SafeText> {
+    let (region, cluster) = old_cluster(about)?;
+    Ok(copy(region, &format!("{PREFIX}{cluster}-*")))
+}
+
+/// The copy's name follows from the source's: AWS refuses to make it twice.
+fn copy(region: RegionId, source: &str) -> rds::CopyDbClusterSnapshot {
+    let target_id = format!("kept-{}", source.trim_start_matches("rds:"));
+    rds::CopyDbClusterSnapshot { region, source: source.to_owned(), target_id }
+}
+
+impl StepKind for KeepUnplannedSnapshot {
+    fn spec(&self) -> &'static StepKindSpec {
+        &SPEC
+    }
+
+    fn outline(&self, about: &StepContext<'_>) -> Outline {
+        let pass = if about.step.flag("skip_if_unreachable") { "; passed over while it is unreachable" } else { "" };
+        Outline {
+            calls: planned_call(about).map(|call| vec![call.describe()]),
+            summary: SafeText::new(format!(
+                "rds CopyDBClusterSnapshot of the newest {PREFIX}… in {}{pass}",
+                about.facts.region(old_side(about))
+            )),
+            done_when: SafeText::new("the copy is available"),
+            undo: SafeText::new(SPEC.undo),
+        }
+    }
+
+    fn conduct(&self) -> Conduct<'_> {
+        Conduct::Acts(self)
+    }
+}
+
+async fn list(reader: &Reader, region: &RegionId) -> Result<Vec<DbSnapshot>, crate::domain::ProbeError> {
+    let op = rds::DescribeDbClusterSnapshots { region: region.clone(), cluster: None };
+    Ok(reader.read(&op).await?.value)
+}
+
+#[async_trait]
+impl MutatingStep for KeepUnplannedSnapshot {
+    async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], reader: &Reader) -> Prepared {
+        let (region, cluster) = match old_cluster(about) {
+            Ok(found) => found,
+            Err(why) => return Prepared::NotNow(why),
+        };
+        let snapshots = match list(reader, &region).await {
+            Ok(snapshots) => snapshots,
+            Err(error)
+                if about.step.flag("skip_if_unreachable")
+                    && matches!(error.failure, ProbeFailure::Unreachable | ProbeFailure::ServerError) =>
+            {
+                return Prepared::PassOver(SafeText::new(format!(
+                    "{region} does not answer: still to be kept before its backup retention ends"
+                )));
+            }
+            Err(error) => return Prepared::NotNow(why(&error)),
+        };
+        let prefix = format!("{PREFIX}{cluster}-");
+        let newest = snapshots.iter().filter(|s| s.id.starts_with(&prefix)).max_by_key(|s| (s.created, s.id.clone()));
+        let Some(newest) = newest else {
+            return Prepared::PassOver(SafeText::new(format!("Aurora left no {prefix}… in {region}: nothing to keep")));
+        };
+        if newest.status.as_str() != "available" {
+            return Prepared::Busy(SafeText::new(format!("{} is {}", newest.id, newest.status)));
+        }
+        let op = copy(region, &newest.id);
+        match snapshots.iter().find(|s| s.id.as_str() == op.target_id) {
+            Some(kept) if kept.status.as_str() == "available" => {
+                Prepared::AlreadyDone(SafeText::new(format!("{} is kept already", kept.id)))
+            }
+            Some(kept) => Prepared::Busy(SafeText::new(format!("{} is {}", kept.id, kept.status))),
+            None => Prepared::Send(Box::new(op)),
+        }
+    }
+
+    async fn observe(
+        &self,
+        _about: &StepContext<'_>,
+        sent: &CallDescription,
+        _accepted: Option<&str>,
+        reader: &Reader,
+    ) -> Observed {
+        let Some(target) = param(sent, "TargetDBClusterSnapshotIdentifier") else {
+            return Observed::Unclear(SafeText::new("the record of the call names no snapshot"));
+        };
+        match list(reader, &sent.region).await {
+            Err(error) => Observed::Unclear(why(&error)),
+            Ok(snapshots) => match snapshots.iter().find(|s| s.id.as_str() == target) {
+                None => Observed::NotDone(SafeText::new(format!("no snapshot {target}"))),
+                Some(kept) if kept.status.as_str() == "available" => {
+                    Observed::Done(SafeText::new(format!("{target} is available")))
+                }
+                Some(kept) => Observed::InProgress(SafeText::new(format!(
+                    "{target} {}, {} %",
+                    kept.status,
+                    kept.percent.unwrap_or(0)
+                ))),
+            },
+        }
+    }
+}

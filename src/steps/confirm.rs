@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use super::kind::{ChecklistStep, Conduct, StepContext, StepKind};
 use crate::{
-    domain::Hazard,
-    runbook::spec::{Mutating, StepKindSpec, StepParamSpec},
+    domain::{Hazard, text::SafeText},
+    runbook::{
+        build::Outline,
+        spec::{Mutating, StepKindSpec, StepParam, StepParamSpec},
+    },
 };
 
 pub const SPEC: StepKindSpec = StepKindSpec {
@@ -17,3 +21,33 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     default_timeout: Duration::from_secs(900),
     default_expect: Duration::from_secs(30),
 };
+
+pub struct Confirm;
+
+impl StepKind for Confirm {
+    fn spec(&self) -> &'static StepKindSpec {
+        &SPEC
+    }
+
+    fn outline(&self, about: &StepContext<'_>) -> Outline {
+        Outline {
+            calls: Ok(Vec::new()),
+            summary: SafeText::new(format!("a person confirms {} items", self.items(about).len())),
+            done_when: SafeText::new("every item is confirmed"),
+            undo: SafeText::new(SPEC.undo),
+        }
+    }
+
+    fn conduct(&self) -> Conduct<'_> {
+        Conduct::Asks(self)
+    }
+}
+
+impl ChecklistStep for Confirm {
+    fn items(&self, about: &StepContext<'_>) -> Vec<SafeText> {
+        match about.step.params.get("items") {
+            Some(StepParam::Texts(items)) => items.iter().map(SafeText::new).collect(),
+            _ => Vec::new(),
+        }
+    }
+}

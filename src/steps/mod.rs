@@ -1,15 +1,17 @@
 //! One file per kind of runbook step: what the file may say of it, what it calls, how its outcome is seen.
 //!
 //! A new kind is one file with a `SPEC` and one line in [`CATALOGUE`]; the runbook parser, the docs and the plan
-//! pick it up from there.
+//! pick it up from there. What a kind must say of itself is in [`kind`].
 
 use crate::runbook::spec::StepKindSpec;
 
+mod aurora;
 pub mod aurora_failover_global;
 pub mod aurora_keep_unplanned_snapshot;
 pub mod aurora_switchover_global;
 pub mod check;
 pub mod confirm;
+pub mod kind;
 pub mod route53_shift;
 pub mod wait_for;
 
@@ -23,3 +25,46 @@ pub const CATALOGUE: &[&StepKindSpec] = &[
     &aurora_keep_unplanned_snapshot::SPEC,
     &route53_shift::SPEC,
 ];
+
+/// The kinds themselves, in the order of [`CATALOGUE`].
+pub static KINDS: &[&dyn kind::StepKind] = &[
+    &check::Check,
+    &wait_for::WaitFor,
+    &confirm::Confirm,
+    &aurora_failover_global::FailoverGlobal,
+    &aurora_switchover_global::SwitchoverGlobal,
+    &aurora_keep_unplanned_snapshot::KeepUnplannedSnapshot,
+    &route53_shift::Shift,
+];
+
+/// The kind with that id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static dyn kind::StepKind> {
+    KINDS.iter().find(|kind| kind.spec().id == id).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{CATALOGUE, KINDS, kind::Conduct};
+    use crate::{domain::Hazard, runbook::spec::Mutating};
+
+    #[test]
+    fn every_kind_that_a_runbook_may_name_can_be_carried_out() {
+        let named: Vec<_> = CATALOGUE.iter().map(|spec| spec.id).collect();
+        let known: Vec<_> = KINDS.iter().map(|kind| kind.spec().id).collect();
+        assert_eq!(named, known);
+        assert_eq!(named.iter().collect::<BTreeSet<_>>().len(), named.len());
+    }
+
+    #[test]
+    fn a_kind_acts_exactly_when_it_says_so_and_then_it_has_a_hazard_and_can_observe() {
+        for kind in KINDS {
+            let spec = kind.spec();
+            let acts = matches!(kind.conduct(), Conduct::Acts(_));
+            assert_eq!(acts, spec.mutating == Mutating::Yes, "{}", spec.id);
+            assert_eq!(acts, spec.hazard != Hazard::None, "{}", spec.id);
+        }
+    }
+}

@@ -5,12 +5,22 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+
+use super::kind::{Conduct, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why};
 use crate::{
+    aws::{Reader, WriteOp, route53},
     domain::{
-        Hazard,
+        CallDescription, Component, Hazard, Side,
         kind::{ParamShape, ParamSpec},
+        resource::{RecordSet, Routing},
+        text::SafeText,
+        time,
     },
-    runbook::spec::{Mutating, StepKindSpec, StepParamSpec},
+    runbook::{
+        build::Outline,
+        spec::{Mutating, StepKindSpec, StepParamSpec},
+    },
 };
 
 pub const SPEC: StepKindSpec = StepKindSpec {
@@ -31,3 +41,144 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     default_timeout: Duration::from_secs(300),
     default_expect: Duration::from_secs(45),
 };
+
+/// Weights of the side that customers go to, and of the other.
+const ALL: u8 = 100;
+const NONE: u8 = 0;
+
+pub struct Shift;
+
+/// Both records of the name with the weights that the step wants, everything else as it stands.
+fn wanted(component: &Component, sets: &[RecordSet], target: Side) -> Result<Vec<RecordSet>, SafeText> {
+    let kind = component.params.text("type").unwrap_or("A");
+    let name = component.params.text("name").unwrap_or_default().trim_end_matches('.');
+    let mut changed = Vec::new();
+    for side in Side::BOTH {
+        let id = component
+            .params
+            .side_text("sides", side)
+            .ok_or_else(|| SafeText::new(format!("{} names no record on the {} side", component.id, side.word())))?;
+        let found = sets.iter().find(|set| {
+            set.set_identifier.as_deref() == Some(id) && set.kind == kind && set.name.eq_ignore_ascii_case(name)
+        });
+        let mut set = found.ok_or_else(|| SafeText::new(format!("{name} {kind} has no record {id}")))?.clone();
+        let Routing::Weighted { weight } = &mut set.routing else {
+            return Err(SafeText::new(format!("{name} {kind} {id} is not a weighted record: it is not changed")));
+        };
+        *weight = if side == target { ALL } else { NONE };
+        changed.push(set);
+    }
+    Ok(changed)
+}
+
+fn call(
+    about: &StepContext<'_>,
+    component: &Component,
+    sets: &[RecordSet],
+) -> Result<route53::ChangeRecordSets, SafeText> {
+    let target = about.target();
+    let zone = component.params.text("zone").ok_or_else(|| SafeText::new("no zone"))?;
+    let changes = wanted(component, sets, target)?
+        .into_iter()
+        .map(|set| route53::RecordChange { action: route53::RecordAction::Upsert, set })
+        .collect();
+    let comment = format!("pointsman: {} to {}", component.id, about.facts.region(target));
+    Ok(route53::ChangeRecordSets { zone: zone.to_owned(), comment, changes })
+}
+
+async fn read(component: &Component, reader: &Reader) -> Result<Vec<RecordSet>, SafeText> {
+    let op = route53::ListResourceRecordSets {
+        zone: component.params.text("zone").unwrap_or_default().to_owned(),
+        name: component.params.text("name").map(str::to_owned),
+        kind: Some(component.params.text("type").unwrap_or("A").to_owned()),
+    };
+    reader.read(&op).await.map(|answer| answer.value).map_err(|error| why(&error))
+}
+
+impl StepKind for Shift {
+    fn spec(&self) -> &'static StepKindSpec {
+        &SPEC
+    }
+
+    fn outline(&self, about: &StepContext<'_>) -> Outline {
+        let calls = about.component().and_then(|component| {
+            let (sets, _) = about
+                .facts
+                .records(&component.id, about.now)
+                .ok_or_else(|| SafeText::new(format!("the records of {} were not read lately", component.id)))?;
+            Ok(vec![call(about, component, sets)?.describe()])
+        });
+        let city = about.facts.city(about.target());
+        Outline {
+            calls,
+            summary: SafeText::new(format!(
+                "route53 ChangeResourceRecordSets: all customers to {city} (us-east-1, control plane)"
+            )),
+            done_when: SafeText::new("Route 53 says INSYNC; resolvers hold the old answer for the TTL"),
+            undo: SafeText::new(SPEC.undo),
+        }
+    }
+
+    fn conduct(&self) -> Conduct<'_> {
+        Conduct::Acts(self)
+    }
+}
+
+#[async_trait]
+impl MutatingStep for Shift {
+    async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], reader: &Reader) -> Prepared {
+        let component = match about.component() {
+            Ok(component) => component,
+            Err(why) => return Prepared::NotNow(why),
+        };
+        let sets = match read(component, reader).await {
+            Ok(sets) => sets,
+            Err(why) => return Prepared::NotNow(why),
+        };
+        match (wanted(component, &sets, about.target()), call(about, component, &sets)) {
+            (Err(why), _) | (_, Err(why)) => Prepared::NotNow(why),
+            (Ok(wanted), Ok(_)) if wanted.iter().all(|set| sets.contains(set)) => {
+                Prepared::AlreadyDone(SafeText::new("the weights are so already"))
+            }
+            (Ok(_), Ok(call)) => Prepared::Send(Box::new(call)),
+        }
+    }
+
+    async fn observe(
+        &self,
+        about: &StepContext<'_>,
+        sent: &CallDescription,
+        accepted: Option<&str>,
+        reader: &Reader,
+    ) -> Observed {
+        if let Some(id) = accepted.filter(|id| !id.is_empty()) {
+            return match reader.read(&route53::GetChange { id: id.to_owned() }).await {
+                Err(error) => Observed::Unclear(why(&error)),
+                Ok(answer) if answer.value.in_sync => Observed::Done(SafeText::new(format!("INSYNC{}", held(about)))),
+                Ok(_) => Observed::InProgress(SafeText::new(format!("change {id} is PENDING"))),
+            };
+        }
+        // The answer was lost, and with it the id of the change: the records themselves say what became of it.
+        let component = match about.component() {
+            Ok(component) => component,
+            Err(why) => return Observed::Unclear(why),
+        };
+        match read(component, reader).await.and_then(|sets| Ok((wanted(component, &sets, about.target())?, sets))) {
+            Err(why) => Observed::Unclear(why),
+            Ok((wanted, sets)) if wanted.iter().all(|set| sets.contains(set)) => {
+                Observed::Done(SafeText::new(format!(
+                    "the records of zone {} are as sent; the change's id was lost, INSYNC was not seen{}",
+                    param(sent, "HostedZoneId").unwrap_or("?"),
+                    held(about)
+                )))
+            }
+            Ok(_) => Observed::NotDone(SafeText::new("the weights are not as sent")),
+        }
+    }
+}
+
+/// INSYNC is not the end: resolvers keep what they have (field guide 5.1).
+fn held(about: &StepContext<'_>) -> String {
+    let ttl = about.component().ok().and_then(|component| component.params.duration("ttl"));
+    ttl.map_or_else(String::new, |ttl| format!("; resolvers may hold the old answer for {}", time::short(ttl)))
+}

@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
+use super::{
+    check::{count, listed, read_all, signals, tell},
+    kind::{Conduct, Finding, ReadingStep, StepContext, StepKind},
+};
 use crate::{
-    domain::Hazard,
-    runbook::spec::{Mutating, StepKindSpec, StepParamSpec},
+    domain::{Hazard, text::SafeText},
+    runbook::{
+        build::Outline,
+        plan::Holds,
+        spec::{Mutating, StepKindSpec, StepParamSpec},
+    },
 };
 
 pub const SPEC: StepKindSpec = StepKindSpec {
@@ -17,3 +25,32 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     default_timeout: Duration::from_secs(600),
     default_expect: Duration::from_secs(60),
 };
+
+pub struct WaitFor;
+
+impl StepKind for WaitFor {
+    fn spec(&self) -> &'static StepKindSpec {
+        &SPEC
+    }
+
+    fn outline(&self, about: &StepContext<'_>) -> Outline {
+        Outline {
+            calls: Ok(Vec::new()),
+            summary: SafeText::new(format!("reads only, until: {}", listed(about))),
+            done_when: SafeText::new(format!("all {} signals hold", signals(about).len())),
+            undo: SafeText::new(SPEC.undo),
+        }
+    }
+
+    fn conduct(&self) -> Conduct<'_> {
+        Conduct::Reads(self)
+    }
+}
+
+impl ReadingStep for WaitFor {
+    fn read(&self, about: &StepContext<'_>) -> Finding {
+        let readings = read_all(about);
+        let text = tell(&readings);
+        if count(&readings, Holds::Yes) == readings.len() { Finding::Done(text) } else { Finding::NotYet(text) }
+    }
+}

@@ -13,6 +13,7 @@ use super::{
     standing::{self, Judged},
 };
 use crate::domain::{
+    fact::What,
     region::Side,
     text::SafeText,
     time::{Timestamp, short, short_up},
@@ -20,6 +21,10 @@ use crate::domain::{
 
 /// Own clock against AWS's, in seconds, beyond which no age can be trusted.
 const SKEW_MAX_SECONDS: i64 = 30;
+
+/// How long a top-tier app may be unknown before that is critical.
+const UNKNOWN_MAX: Duration = Duration::from_mins(15);
+const TOP_TIER: u8 = 1;
 
 /// The judgement on one app.
 #[must_use]
@@ -69,9 +74,14 @@ pub fn assess(question: &Question<'_>) -> Assessment {
     });
     let pages = skew.is_none()
         && ((matches!(verdict, Verdict::Breached { .. }) && (breach_could_have_been_met || outage_breach))
-            || flags.late.as_ref().is_some_and(|late| late.critical));
+            || flags.late.as_ref().is_some_and(|late| late.critical)
+            || unknown_for_too_long(question, &verdict, &judged));
     let reasons = reasons(question, &judged, outage.as_ref(), &rto, &flags);
-    let decide = decide::card(question, &verdict, &region_lost, &clocks, skew.is_none());
+    let other = question.estate.regions.get(writer.other());
+    let nowhere = standing::down_since(question, &other.id).map(|since| {
+        SafeText::from(format!("nowhere to go: {} is down since {}", other.name, question.estate.zone.clock(since)))
+    });
+    let decide = decide::card(question, &verdict, &region_lost, &clocks, nowhere);
     Assessment {
         app: app.id.clone(),
         region_lost,
@@ -85,6 +95,21 @@ pub fn assess(question: &Question<'_>) -> Assessment {
         pages,
         decide,
     }
+}
+
+/// Unknown on a top-tier app for 15 minutes counts as critical. How long is told by what was seen last; an observer
+/// that never saw anything cannot tell, and stays Unknown.
+fn unknown_for_too_long(question: &Question<'_>, verdict: &Verdict, judged: &[Judged]) -> bool {
+    if question.app.tier > TOP_TIER || verdict.severity() != Severity::Unknown {
+        return false;
+    }
+    judged.iter().zip(&question.app.components).filter(|(one, _)| one.mandatory).any(|(one, component)| {
+        let Some(exposure) = one.standing.region_lost.as_ref() else { return false };
+        let streams = matches!(component.region_lost, Some((_, What::Lag)));
+        let read = exposure.observed_at.is_some_and(|at| question.now.since(at) >= UNKNOWN_MAX);
+        let sampled = streams && exposure.at_most.is_some_and(|at_most| at_most >= UNKNOWN_MAX);
+        exposure.verdict.severity() == Severity::Unknown && (read || sampled)
+    })
 }
 
 /// Where the app writes: what a topology says, else at home.
@@ -236,7 +261,7 @@ fn breach_words(question: &Question<'_>, one: &Judged, by: Duration) -> String {
     if one.by_design {
         said.push_str(&design_words(question, one));
     } else if exposure.is_some_and(|e| e.exposure.is_none()) {
-        said.push_str(&format!(", {}", one.standing.state));
+        said = format!("{said}, {}", one.standing.state);
     }
     said
 }
@@ -244,7 +269,8 @@ fn breach_words(question: &Question<'_>, one: &Judged, by: Duration) -> String {
 fn at_risk_words(question: &Question<'_>, one: &Judged, why: &SafeText, when: Option<Timestamp>) -> String {
     let mut said = why.to_string();
     if let Some(when) = when.filter(|when| *when > question.now) {
-        said.push_str(&format!(", breached at {} if nothing new arrives", question.estate.zone.clock_minutes(when)));
+        let at = question.estate.zone.clock_minutes(when);
+        said = format!("{said}, breached at {at} if nothing new arrives");
     }
     if one.by_design && one.flags.late.is_none() {
         said.push_str(&accepted_words(question));
@@ -269,7 +295,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        ComponentId, Fact, Mode, RegionId, Slot, Snapshot, What,
+        ComponentId, Fact, Mode, RegionId, Slot, Snapshot,
         app::{Acceptance, DrillRecord, Param, Role},
         compliance::{
             exit_code,
@@ -285,7 +311,7 @@ mod tests {
         world.execution = Some(fx::execution(minutes(9)));
         world.app.drills.push(DrillRecord {
             name: "drill 14".into(),
-            at: fx::now() - Duration::from_secs(12 * 86_400),
+            at: fx::now() - Duration::from_hours(288),
             rto_achieved: Some(minutes(10)),
             rpo_achieved: None,
             runbook: None,
@@ -337,7 +363,7 @@ mod tests {
         let mut world = World::hourly("cross-sell", Some(minutes(60)), minutes(92));
         world.app.accepted = Some(Acceptance {
             owner: "head of lending".into(),
-            until: fx::now() + Duration::from_secs(73 * 86_400),
+            until: fx::now() + Duration::from_hours(1752),
             reason: "cost".into(),
         });
         let reasons = assess(&world.question()).reasons;
@@ -511,6 +537,50 @@ mod tests {
         let assessment = assess(&world.question());
         assert_eq!(assessment.verdict, Verdict::Breached { by: Duration::from_secs(239) }, "{assessment:#?}");
         assert_eq!(assessment.decide.and_then(|card| card.last_moment), None, "no outage of the writer: no clock");
+    }
+
+    #[test]
+    fn with_both_regions_in_doubt_the_card_says_that_there_is_nowhere_to_go() {
+        let mut world = World::payments();
+        world.writer(Side::Recovery);
+        world.region_down(Side::Primary, minutes(4));
+        let card = assess(&world.question()).decide.expect("unprotected");
+        assert_eq!(card.lines[0].as_str(), "nowhere to go: Mumbai is down since 08:58:00");
+        assert_eq!((card.loss_at_most, card.back_at), (None, None));
+    }
+
+    #[test]
+    fn an_outage_without_an_estimate_breaches_when_the_rto_has_run_out() {
+        let mut world = World::payments();
+        world.app.rto = Some(minutes(20));
+        world.lag(Side::Recovery, &[0.8; 5], 1_300);
+        world.region_down(Side::Primary, minutes(19));
+        assert_eq!(assess(&world.question()).verdict.severity(), Severity::Warning);
+        world.region_down(Side::Primary, minutes(21));
+        assert_eq!(assess(&world.question()).verdict, Verdict::Breached { by: minutes(1) });
+    }
+
+    #[test]
+    fn a_top_tier_app_that_is_unknown_for_fifteen_minutes_is_critical() {
+        let mut world = World::payments();
+        proven(&mut world);
+        world.lag(Side::Recovery, &[0.8; 5], 600);
+        assert_eq!(code(&world), 3);
+        world.lag(Side::Recovery, &[0.8; 5], 900);
+        assert_eq!(code(&world), 2);
+        world.app.tier = 2;
+        assert_eq!(code(&world), 3);
+    }
+
+    #[test]
+    fn a_source_outside_aws_is_not_down_because_the_other_region_is() {
+        let mut world = World::new("core-banking");
+        world.app.rpo = Some(minutes(5));
+        world.app.components = vec![fx::component("payments-global", Some((Side::Primary, What::Lag)), &[])];
+        world.lag(Side::Primary, &[30.0; 5], 60);
+        world.region_down(Side::Recovery, minutes(10));
+        let assessment = assess(&world.question());
+        assert_eq!(assessment.region_lost.verdict, Verdict::Met { sampled: false }, "{assessment:#?}");
     }
 
     #[test]

@@ -19,13 +19,13 @@ use crate::domain::{
 };
 
 /// Grace beyond interval + p95 before a point is called late.
-const LATE_GRACE: Duration = Duration::from_secs(600);
+const LATE_GRACE: Duration = Duration::from_mins(10);
 /// Observed durations replace the declared one from this many on.
 const OBSERVED_MIN: usize = 10;
 /// The longest that a risk may be accepted for.
-const ACCEPTANCE_MAX: Duration = Duration::from_secs(90 * 86_400);
+const ACCEPTANCE_MAX: Duration = Duration::from_hours(2160);
 /// Transaction logs go up every five minutes; more than ten is worth a warning (field guide 2.2).
-const PITR_WARN: Duration = Duration::from_secs(600);
+const PITR_WARN: Duration = Duration::from_mins(10);
 
 /// Everything the points of one resource in one Region are judged by.
 #[derive(Clone, Copy, Debug)]
@@ -417,11 +417,12 @@ mod tests {
         }
     }
 
+    /// age, target, verdict, design, contract, late (critical?), rule
+    type Row = (u64, Option<u64>, &'static str, bool, Option<u64>, Option<bool>, &'static str);
+
     #[test]
     fn the_table_of_backup_rules() {
         let m = minutes;
-        // age, target, verdict, design, contract, late (critical?), rule
-        type Row = (u64, Option<u64>, &'static str, bool, Option<u64>, Option<bool>, &'static str);
         let rows: &[Row] = &[
             (40, Some(240), "met", false, None, None, "the design meets it and so does the point"),
             (20, Some(30), "at-risk", true, None, None, "met now, by luck: hourly cannot meet 30 min"),

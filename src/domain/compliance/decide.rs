@@ -5,14 +5,18 @@
 use std::time::Duration;
 
 use super::{DecideCard, Exposure, Question, RtoStanding, Severity, Verdict};
-use crate::domain::time::{Timestamp, short, short_up};
+use crate::domain::{
+    text::SafeText,
+    time::{Timestamp, short, short_up},
+};
 
 /// What one asks on the bridge: "and if we give it ten more minutes?"
-const WAIT: Duration = Duration::from_secs(600);
+const WAIT: Duration = Duration::from_mins(10);
 
 /// The moments that a card is made of, shared with the app's verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clocks {
+    pub now: Timestamp,
     /// Since when the Region that writes is down.
     pub outage_since: Option<Timestamp>,
     /// When service would be back, declared now.
@@ -28,6 +32,7 @@ impl Clocks {
         let takes = rto.estimated.as_ref().map(super::RtoEstimate::from_declaration);
         let deadline = outage_since.zip(rto.target).map(|(since, target)| since + target);
         Self {
+            now: question.now,
             outage_since,
             back_at: takes.map(|takes| question.now + takes),
             deadline,
@@ -35,25 +40,36 @@ impl Clocks {
         }
     }
 
-    /// By how much the RTO is missed when declared now.
+    /// By how much the RTO is missed when declared now; without an estimate, by how much it has run out.
     pub(super) fn missed_by(&self) -> Option<Duration> {
-        let (back, deadline) = self.back_at.zip(self.deadline)?;
+        let back = self.back_at.unwrap_or(self.now);
+        let deadline = self.deadline?;
         (back > deadline).then(|| back.since(deadline))
     }
 }
 
-/// The card of an app in trouble; none when all is well.
+/// The card of an app in trouble; none when all is well. `nowhere` says why there is no Region to declare for.
 pub(super) fn card(
     question: &Question<'_>,
     verdict: &Verdict,
     region_lost: &Exposure,
     clocks: &Clocks,
-    fits: bool,
+    nowhere: Option<SafeText>,
 ) -> Option<DecideCard> {
     if verdict.severity() >= Severity::Met || (*verdict == Verdict::NoTarget && clocks.outage_since.is_none()) {
         return None;
     }
     let zone = &question.estate.zone;
+    if let Some(why) = nowhere {
+        return Some(DecideCard {
+            loss_at_most: None,
+            loss_from: None,
+            loss_to: None,
+            back_at: None,
+            last_moment: None,
+            lines: vec![why],
+        });
+    }
     // In an outage nothing is written any more: the window ends where the Region was seen to go.
     let end = clocks.outage_since.unwrap_or(question.now);
     let from = region_lost.data_time;
@@ -61,7 +77,7 @@ pub(super) fn card(
     let loss_at_most = match (clocks.outage_since, window) {
         (Some(_), Some(window)) => Some(region_lost.at_most.map_or(window, |at_most| at_most.min(window))),
         (Some(_), None) => None,
-        (None, window) => region_lost.at_most.or(region_lost.exposure).or(window.filter(|_| fits)),
+        (None, _) => region_lost.at_most.or(region_lost.exposure),
     };
     let loss_from = from.filter(|_| loss_at_most.is_some());
     let loss_to = loss_from.map(|_| end);
@@ -104,7 +120,7 @@ pub(super) fn card(
 fn waiting(question: &Question<'_>, clocks: &Clocks, loss: Option<Duration>) -> String {
     let zone = &question.estate.zone;
     match (clocks.outage_since, clocks.last_moment, clocks.missed_by()) {
-        (Some(_), Some(_), Some(by)) => {
+        (Some(_), _, Some(by)) => {
             format!("the RTO is missed by {} already; every minute adds one", short_up(by))
         }
         (Some(_), Some(last), None) if question.now + WAIT > last => "wait ten minutes: RTO missed".to_owned(),

@@ -27,7 +27,7 @@ pub fn seen<T>(value: T, observed_at: Timestamp) -> Slot<T> {
         observed_at,
         source: "test".into(),
         region: RegionId::new("ap-south-2"),
-        budget: Duration::from_secs(120),
+        budget: Duration::from_mins(2),
     })
 }
 
@@ -83,7 +83,7 @@ pub fn execution(critical_path: Duration) -> Execution {
         critical_path,
         basis: "declared".into(),
         dns_ttl: Duration::from_secs(30),
-        verification: Duration::from_secs(60),
+        verification: Duration::from_mins(1),
         runbook_digest: "digest".into(),
     }
 }
@@ -107,7 +107,7 @@ pub fn app(id: &str) -> App {
         timings: Timings {
             detection: minutes(2),
             decision: minutes(5),
-            dns_ttl: Duration::from_secs(60),
+            dns_ttl: Duration::from_mins(1),
             verification: minutes(1),
         },
         note: None,

@@ -80,7 +80,7 @@ pub enum Verdict {
     NoTarget,
 }
 
-/// Exit and sort precedence: Breached, Unknown, AtRisk / NoTarget, Met. Lower is worse.
+/// Exit and sort precedence: `Breached`, `Unknown`, `AtRisk` / `NoTarget`, `Met`. Lower is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {

@@ -5,7 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use super::{Assessment, Severity, Verdict};
 use crate::domain::app::Estate;
 
-/// Indices of `assessments`, worst first: Breached, Unknown, AtRisk / NoTarget / RTO not proven, Met; then tier; then
+/// Indices of `assessments`, worst first: `Breached`, `Unknown`, `AtRisk` / `NoTarget` / RTO not proven, `Met`; then tier; then
 /// the ratio of exposure to target; then the order of the estate.
 #[must_use]
 pub fn order(estate: &Estate, assessments: &[Assessment]) -> Vec<usize> {

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 
 /// Two drills a year.
-pub const PROOF_MAX_AGE: Duration = Duration::from_secs(183 * 86_400);
+pub const PROOF_MAX_AGE: Duration = Duration::from_hours(4392);
 
 /// The one estimate: board and plan both call this, so that they cannot disagree.
 ///
@@ -97,11 +97,14 @@ mod tests {
         }
     }
 
+    /// target in minutes, execution, last drill, verdict, rule
+    type Row<'a> = (Option<u64>, Option<&'a Execution>, Option<DrillRecord>, &'a str, &'a str);
+
     #[test]
     fn the_table_of_rto_rules() {
         let fast = fx::execution(minutes(5));
         let slow = fx::execution(minutes(50));
-        let rows: &[(Option<u64>, Option<&Execution>, Option<DrillRecord>, &str, &str)] = &[
+        let rows: &[Row<'_>] = &[
             (None, Some(&fast), None, "no-target", "no RTO is set"),
             (Some(30), None, None, "unknown", "nothing to estimate from"),
             (Some(30), Some(&fast), None, "at-risk", "estimated, never proven"),

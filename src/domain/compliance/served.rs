@@ -16,9 +16,9 @@ use crate::domain::{
     time::Timestamp,
 };
 
-const WEEK: Duration = Duration::from_secs(7 * 86_400);
+const WEEK: Duration = Duration::from_hours(168);
 /// Counters older than this speak about another time; CloudWatch is up to three minutes late.
-const AGE_MAX: Duration = Duration::from_secs(360);
+const AGE_MAX: Duration = Duration::from_mins(6);
 
 const UNKNOWN: ServedStanding =
     ServedStanding { success: None, per_second: None, against_last_week: None, data_time: None };
@@ -33,12 +33,12 @@ pub fn standing(question: &Question<'_>) -> ServedStanding {
         return UNKNOWN;
     };
     let recent = |series: &&Series| series.newest().is_some_and(|p| question.now.since(p.at) <= AGE_MAX);
-    let Some(minute) = total.iter().copied().filter(recent).filter_map(|s| s.newest()).map(|p| p.at).min() else {
+    let Some(minute) = total.iter().copied().filter(recent).filter_map(Series::newest).map(|p| p.at).min() else {
         return UNKNOWN;
     };
     let Some(asked) = sum_at(&total, minute) else { return UNKNOWN };
     let answered = sum_at(&good, minute);
-    let period = total.iter().map(|series| series.period).max().unwrap_or(Duration::from_secs(60));
+    let period = total.iter().map(|series| series.period).max().unwrap_or(Duration::from_mins(1));
     let last_week = sum_at(&total, minute - WEEK).filter(|before| *before > 0.0);
     ServedStanding {
         // Nobody asked: there is no share of nothing.
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn counted(world: &mut World, side: Side, good: f64, total: f64) {
-        let at = fx::now() - Duration::from_secs(60);
+        let at = fx::now() - Duration::from_mins(1);
         world.put(SERVED, side, What::ServedGood, Fact::ServedGood(fx::series(&[good; 3], at)));
         world.put(SERVED, side, What::ServedTotal, Fact::ServedTotal(fx::series(&[total; 3], at)));
     }
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_same_minute_last_week_is_the_yardstick() {
         let mut world = world();
-        let at = fx::now() - Duration::from_secs(60);
+        let at = fx::now() - Duration::from_mins(1);
         let mut series = fx::series(&[300.0], at);
         series.points.insert(0, Point { at: at - WEEK, value: 600.0 });
         world.put(SERVED, Side::Primary, What::ServedTotal, Fact::ServedTotal(series.clone()));
@@ -140,7 +140,7 @@ mod tests {
             world.put_slot(SERVED, Side::Primary, what, Slot::failed(fx::error()));
         }
         assert_eq!(standing(&world.question()), UNKNOWN);
-        world.region_down(Side::Primary, Duration::from_secs(120));
+        world.region_down(Side::Primary, Duration::from_mins(2));
         assert_eq!(standing(&world.question()).success, Some(1.0));
     }
 
@@ -149,7 +149,7 @@ mod tests {
         let mut world = world();
         counted(&mut world, Side::Primary, 0.0, 0.0);
         assert_eq!(standing(&world.question()).success, None);
-        world.now = world.now + Duration::from_secs(600);
+        world.now = world.now + Duration::from_mins(10);
         assert_eq!(standing(&world.question()), UNKNOWN);
     }
 }

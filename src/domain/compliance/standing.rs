@@ -150,7 +150,9 @@ fn stream(
     // A lag is published where the data arrives (field guide 0.1, fact 9), which moves with the writer.
     let receiver = if topology.is_some() { writer.other() } else { declared };
     let sender = receiver.other();
-    let source_down_since = down_since(question, &regions.get(sender).id);
+    // Read at home without a topology, the data comes from outside the pair (a data centre): no Region tells of it.
+    let sent_from_pair = topology.is_some() || receiver == Side::Recovery;
+    let source_down_since = down_since(question, &regions.get(sender).id).filter(|_| sent_from_pair);
     let stream = streaming::Stream {
         component: &component.id,
         target: target(question, component),
@@ -229,6 +231,8 @@ fn restore_window(question: &Question<'_>, component: &Component, side: Side) ->
             Some(by) => Verdict::Breached { by },
             None => exposure.verdict,
         };
+    } else if exposure.target.is_none() && matches!(exposure.verdict, Verdict::Met { .. }) {
+        exposure.verdict = Verdict::NoTarget;
     }
     exposure
 }
@@ -436,7 +440,7 @@ fn state_of(question: &Question<'_>, component: &Component, fact: &Fact) -> (Ver
 fn gauge(question: &Question<'_>, component: &Component, series: &crate::domain::Series) -> (Verdict, SafeText) {
     let newest = series.newest().filter(|point| point.value.is_finite());
     // One to three minutes late is CloudWatch's way; beyond five periods and that, there is no data.
-    let limit = series.period * 5 + Duration::from_secs(240);
+    let limit = series.period * 5 + Duration::from_mins(4);
     let Some(point) = newest.filter(|point| question.now.since(point.at) <= limit) else {
         let last = newest.map(|p| format!(" since {}", question.estate.zone.clock(p.at))).unwrap_or_default();
         return unknown(format!("no data{last}"));

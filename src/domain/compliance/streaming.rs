@@ -17,15 +17,15 @@ use crate::domain::{
 };
 
 /// How late CloudWatch may bring a point (field guide 7.2).
-const DELIVERY_MAX: Duration = Duration::from_secs(180);
+const DELIVERY_MAX: Duration = Duration::from_mins(3);
 /// Assumed poll interval, where the observation's budget does not say more.
-const POLL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_mins(1);
 /// Beyond this age of the newest sample nothing is said any more.
-const STALE_MAX: Duration = Duration::from_secs(300);
+const STALE_MAX: Duration = Duration::from_mins(5);
 /// `-1` for this long: not replicating.
-const NEGATIVE_MAX: Duration = Duration::from_secs(180);
+const NEGATIVE_MAX: Duration = Duration::from_mins(3);
 /// Writes but no lag point for this long: stalled.
-const STALLED_AFTER: Duration = Duration::from_secs(300);
+const STALLED_AFTER: Duration = Duration::from_mins(5);
 /// How many points are judged, and how many of them make a breach.
 const JUDGED: usize = 5;
 const BREACH_OF_JUDGED: usize = 3;
@@ -146,7 +146,7 @@ fn judge_series(stream: &Stream<'_>, series: &Series, budget: Duration, stale: O
 fn samples_against(judged: &[(Timestamp, Duration)], lag: Duration, target: Option<Duration>) -> Verdict {
     let Some(target) = target else { return Verdict::NoTarget };
     let above: Vec<Duration> = judged.iter().map(|(_, lag)| *lag).filter(|lag| *lag > target).collect();
-    let far = (target * 10).max(Duration::from_secs(60));
+    let far = (target * 10).max(Duration::from_mins(1));
     let worst = above.iter().max().copied().unwrap_or_default();
     if above.len() >= BREACH_OF_JUDGED || above.iter().any(|lag| *lag >= far) {
         // By the newest sample where that one is above, else by the worst that made the breach.
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn the_table_of_streaming_rules() {
-        let two_minutes = Duration::from_secs(120);
+        let two_minutes = Duration::from_mins(2);
         // values (oldest first), age of the newest, target, verdict, what the rule is
         let rows: &[(&[f64], u64, Duration, &str, &str)] = &[
             (&[0.8; 5], 58, S, "met", "sampled: within the budget and no sample above"),

@@ -1,3 +1,5 @@
+//! What AWS Backup of the simulated estate promises, asked over its own wire format.
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -220,4 +222,20 @@ fn every_listed_thing_can_be_described_and_the_recovery_vault_is_locked() {
     let (status, _) =
         ask(&backups, &hyderabad(), now, &format!("/backup-vaults/bank-hyd/recovery-points/{arn}"), &world);
     assert_eq!(status, 200);
+}
+
+#[test]
+fn whatever_the_seed_history_has_its_oddities_and_nobody_is_late_at_the_start() {
+    let world = World::calm();
+    for seed in 0..25 {
+        let backups = Backups::new(&estate(), seed, start());
+        let age = exposure(&backups, start(), &world);
+        assert!((25..98).contains(&age), "seed {seed}: {age} min");
+        let states = |path: &str, state: &str| {
+            rows(&backups, &mumbai(), start(), path, &world).iter().filter(|job| job["State"] == state).count()
+        };
+        assert_eq!(states("/backup-jobs/", "EXPIRED"), 1, "seed {seed}");
+        assert_eq!(states("/copy-jobs/", "FAILED"), 1, "seed {seed}");
+        assert_eq!(states("/backup-jobs/", "FAILED"), 0, "seed {seed}");
+    }
 }

@@ -3,13 +3,13 @@
 //! A state is read off the metric each time it is asked for, at the moment asked about; so is the moment of its
 //! last transition. What is watched is *assumed*: the estate names an alarm, not its rule.
 
-use std::time::Duration;
+use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use super::{
     Metrics,
     catalogue::declared_id,
     invalid, list,
-    series::{MINUTE, Stream},
+    series::{Bucket, MINUTE, Stream},
 };
 use crate::{
     domain::{
@@ -81,6 +81,19 @@ impl Bound {
             Self::Below(_) => "LessThanThreshold",
             Self::Above(_) => "GreaterThanThreshold",
         }
+    }
+}
+
+/// Minutes already looked at while one call is answered.
+struct Look<'a> {
+    around: &'a dyn Surroundings,
+    /// By the stream's number and the minute.
+    seen: RefCell<HashMap<(usize, i64), Option<Bucket>>>,
+}
+
+impl Look<'_> {
+    fn minute(&self, number: usize, stream: &Stream, minute: i64) -> Option<Bucket> {
+        *self.seen.borrow_mut().entry((number, minute)).or_insert_with(|| stream.minute(minute, self.around))
     }
 }
 
@@ -181,22 +194,23 @@ const fn word(state: AlarmState) -> &'static str {
 }
 
 impl Metrics {
-    fn state(&self, alarm: &Alarm, at: Timestamp, around: &dyn Surroundings) -> AlarmState {
+    fn state(&self, alarm: &Alarm, at: Timestamp, look: &Look<'_>) -> AlarmState {
         match &alarm.rule {
             Rule::Unwatched => AlarmState::Ok,
             Rule::Composite { children } => {
                 let mut children =
                     self.alarms.iter().filter(|a| a.region == alarm.region && children.contains(&a.name));
-                let any =
-                    children.any(|child| !child.composite() && self.state(child, at, around) == AlarmState::Alarm);
+                let any = children.any(|child| !child.composite() && self.state(child, at, look) == AlarmState::Alarm);
                 if any { AlarmState::Alarm } else { AlarmState::Ok }
             }
             Rule::Metric { metric, bound } => {
-                let Some(stream) = self.stream(&alarm.region, metric) else { return AlarmState::InsufficientData };
+                let stream = self.streams.iter().position(|s| s.region == alarm.region && s.id == *metric);
+                let Some(number) = stream else { return AlarmState::InsufficientData };
+                let stream = &self.streams[number];
                 let newest = stream.newest_minute(at);
                 let points: Vec<f64> = (newest - LOOK_BACK + 1..=newest)
                     .rev()
-                    .filter_map(|minute| stream.minute(minute, around)?.stat(bound.stat()))
+                    .filter_map(|minute| look.minute(number, stream, minute)?.stat(bound.stat()))
                     .take(DATAPOINTS)
                     .collect();
                 match points.as_slice() {
@@ -210,21 +224,17 @@ impl Metrics {
         }
     }
 
-    /// When the state became what it is: to the minute for the last hour, to five minutes for the last day; before
-    /// that, since three days before the start.
-    fn since(&self, alarm: &Alarm, state: AlarmState, now: Timestamp, around: &dyn Surroundings) -> Timestamp {
+    /// The minute in which the state became what it is; looks back a day. Before that, and before the start:
+    /// three days before the start.
+    fn since(&self, alarm: &Alarm, state: AlarmState, now: Timestamp, look: &Look<'_>) -> Timestamp {
         let minute = now.millis().div_euclid(MINUTE);
-        let first = self.start.millis().div_euclid(MINUTE) - 60;
-        let recent = (minute - 60).max(first)..=minute;
-        let older = ((minute - 24 * 60).max(first).div_euclid(5)..(minute - 60).div_euclid(5)).map(|n| n * 5);
-        let mut known = minute;
-        for before in recent.rev().chain(older.rev()) {
-            if self.state(alarm, Timestamp::from_millis(before * MINUTE), around) != state {
-                return Timestamp::from_millis(known * MINUTE);
-            }
-            known = before;
-        }
-        self.start - Duration::from_hours(3 * 24)
+        let first = (self.start.millis().div_euclid(MINUTE) - 60).max(minute - 24 * 60);
+        let changed = (first..=minute)
+            .rev()
+            .find(|before| self.state(alarm, Timestamp::from_millis(before * MINUTE), look) != state);
+        changed.map_or(self.start - Duration::from_hours(3 * 24), |before| {
+            Timestamp::from_millis((before + 1) * MINUTE).min(now)
+        })
     }
 
     pub(super) fn describe_alarms(
@@ -258,6 +268,7 @@ impl Metrics {
                 .parse::<usize>()
                 .map_err(|_| Refusal::bad("InvalidNextToken", "The next token specified is invalid."))?,
         };
+        let look = Look { around, seen: RefCell::default() };
         let (mut metric, mut composite, mut next) = (Vec::new(), Vec::new(), None);
         for (n, alarm) in self.alarms.iter().enumerate().skip(from) {
             // Without AlarmTypes composite alarms are left out (*documented*, field guide 0.1, fact 16).
@@ -275,7 +286,7 @@ impl Metrics {
             if !wanted {
                 continue;
             }
-            let state = self.state(alarm, call.now, around);
+            let state = self.state(alarm, call.now, &look);
             if input.text("StateValue").is_some_and(|wanted| wanted != word(state)) {
                 continue;
             }
@@ -283,7 +294,7 @@ impl Metrics {
                 next = Some(n.to_string());
                 break;
             }
-            let node = self.describe(alarm, state, call, around);
+            let node = self.describe(alarm, state, call, &look);
             if alarm.composite() { composite.push(node) } else { metric.push(node) }
         }
         Ok(Node::Map(vec![
@@ -304,8 +315,8 @@ impl Metrics {
             && input.text("ParentsOfAlarmName").is_none_or(parent_of)
     }
 
-    fn describe(&self, alarm: &Alarm, state: AlarmState, call: &Call<'_>, around: &dyn Surroundings) -> Node {
-        let since = self.since(alarm, state, call.now, around);
+    fn describe(&self, alarm: &Alarm, state: AlarmState, call: &Call<'_>, look: &Look<'_>) -> Node {
+        let since = self.since(alarm, state, call.now, look);
         let reason = match (&alarm.rule, state) {
             (Rule::Composite { .. }, AlarmState::Alarm) => "A child alarm is in ALARM.".to_owned(),
             (Rule::Metric { .. }, AlarmState::InsufficientData) => {
@@ -349,7 +360,7 @@ impl Metrics {
                 ("TreatMissingData", "missing".into()),
             ]),
             Rule::Unwatched => {
-                members.extend([("EvaluationPeriods", 3.into()), ("TreatMissingData", "notBreaching".into())])
+                members.extend([("EvaluationPeriods", 3.into()), ("TreatMissingData", "notBreaching".into())]);
             }
         }
         Node::Map(members)

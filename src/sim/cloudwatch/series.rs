@@ -132,6 +132,7 @@ impl Stream {
             Model::Steady(value) => Some(*value),
             Model::Gauge { around: level, spread } => {
                 let value = level * (1.0 + spread * (2.0 * self.wander(at) - 1.0));
+                let value = if self.whole() { value.round() } else { value };
                 let value = self.healthy.0.map_or(value, |least| value.max(least));
                 Some(self.healthy.1.map_or(value, |most| value.min(most)))
             }
@@ -154,9 +155,10 @@ impl Stream {
                 Some(self.counted(*per_minute, at))
             }
             Model::Checkers { watched, percent } => {
-                // Three failures in a row, 30 s apart, before a checker changes its mind (field guide 5.2).
+                // Three results in a row, 10 s apart, before a checker changes its mind (field guide 5.2; the same
+                // interval as the Route 53 model's): between 20 and 30 s some have and some have not.
                 let seen_down = |ago: u64| around.region_down(watched, at - Duration::from_secs(ago));
-                let share = match (seen_down(30), seen_down(90)) {
+                let share = match (seen_down(20), seen_down(30)) {
                     (true, true) => 0.0,
                     (false, false) => 100.0,
                     _ => 50.0,
@@ -192,6 +194,12 @@ impl Stream {
 
     fn counted(&self, per_minute: f64, at: Timestamp) -> f64 {
         (per_minute * by_hour(at) * (0.9 + 0.2 * self.wander(at)) / SAMPLES as f64).round()
+    }
+
+    /// Connections, hosts and bytes come in ones.
+    fn whole(&self) -> bool {
+        let name = self.id.name.as_str();
+        ["Count", "Connections", "Bytes", "Operations", "Space"].iter().any(|part| name.contains(part))
     }
 
     /// A number `0..1` that moves slowly, with a quick part on top.

@@ -1,3 +1,5 @@
+//! What CloudWatch of the simulated estate promises, asked over each of its wire formats.
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -334,8 +336,7 @@ fn alarms(region: &RegionId, now: Timestamp, body: &Value, world: &World) -> Val
 #[test]
 fn alarms_follow_their_metric_and_remember_when_they_changed() {
     let (from, until) = (start() + minutes(10), start() + minutes(40));
-    let high =
-        World { lag: vec![("pay-hyd".into(), from, until, std::time::Duration::from_secs(60))], ..World::calm() };
+    let high = World { lag: vec![("pay-hyd".into(), from, until, minutes(1))], ..World::calm() };
     let body = json!({ "AlarmNames": ["payments-payments-global"] });
     let state = |now, world: &World| {
         let alarm = alarms(&hyderabad(), now, &body, world)["MetricAlarms"][0].clone();
@@ -347,6 +348,8 @@ fn alarms_follow_their_metric_and_remember_when_they_changed() {
     let since = since.expect("a time");
     assert!((from.secs()..from.secs() + 8 * 60).contains(&since), "{since}");
     assert_eq!(state(start() + minutes(35), &high).1, Some(since), "asked again, it is the same moment");
+    let ended = state(start() + minutes(50), &high).1;
+    assert_eq!(state(start() + minutes(600), &high).1, ended, "hours later too");
     assert_eq!(state(start() + minutes(50), &high).0, "OK");
     let dark = World::down(mumbai(), from, until);
     assert_eq!(state(start() + minutes(30), &dark).0, "INSUFFICIENT_DATA");

@@ -242,7 +242,11 @@ impl Global {
         let name = format!("move {} {}", self.id, self.moves.len());
         let span = |what: &str, (low, high)| draw::between(seed, &format!("{name} {what}"), low, high);
         let (takes, resync) = match kind {
-            MoveKind::Switchover => (span("takes", SWITCHOVER), span("resync", TURN_ROUND)),
+            // Documented: a switchover waits for the target to catch up, so it grows with the lag.
+            MoveKind::Switchover => {
+                let lag = faults.extra_lag(&self.members[to].cluster, now);
+                (span("takes", SWITCHOVER) + lag, span("resync", TURN_ROUND))
+            }
             MoveKind::Failover => (span("takes", FAILOVER), span("resync", REBUILD)),
         };
         self.moves.push(Move { kind, requested: now, from, to, pending: span("pending", PENDING), takes, resync });
@@ -361,5 +365,16 @@ mod tests {
         assert_eq!(global.running(at(1_051), &faults), None);
         assert_eq!(global.writer(at(1_051), &faults), Some(MUMBAI.into()));
         begin(&mut global, MoveKind::Failover, 1, HYDERABAD, 1_060, &faults).unwrap();
+    }
+
+    #[test]
+    fn a_switchover_waits_for_a_target_that_lags() {
+        let (mut quick, mut slow, mut faults) = (payments(), payments(), Faults::default());
+        begin(&mut quick, MoveKind::Switchover, 1, MUMBAI, 1_000, &faults).unwrap();
+        let kind = FaultKind::LagGrowth { target: "payments-hyd".into(), millis_per_second: 1_000.0 };
+        let fault = Fault { id: 0, kind, from: Some(at(910)), until: None };
+        faults.inject(fault, at(910), &[MUMBAI.into()]).unwrap();
+        begin(&mut slow, MoveKind::Switchover, 1, MUMBAI, 1_000, &faults).unwrap();
+        assert_eq!(slow.moves[0].takes, quick.moves[0].takes + Duration::from_secs(90));
     }
 }

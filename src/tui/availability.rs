@@ -1,0 +1,116 @@
+//! Whether a command does something here and now, and if not, why not: a disabled command is shown with its
+//! reason, never hidden (console notes).
+//!
+//! This is courtesy, not safety: the engine decides for itself, on facts it reads itself.
+
+use super::state::{PlanPane, Screen, State};
+use crate::{
+    domain::StepId,
+    keymap::Command,
+    runbook::run::{Ask, Phase, RunState, StepPhase},
+};
+
+/// `Err` is the reason, in words that end the sentence "not now: …".
+pub fn available(state: &State, command: Command) -> Result<(), &'static str> {
+    available_on(state, state.screen(), command)
+}
+
+/// The same, asked of another screen of the stack: help tells of the one it was called from.
+pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<(), &'static str> {
+    let run = || match screen {
+        Screen::Run(id) => state.run(*id).ok_or("the run is not in the journal"),
+        _ => Err("no run on this screen"),
+    };
+    match command {
+        Command::Confirm | Command::Send if state.dialog.is_none() => {
+            let run = run()?;
+            if run.phase.ended() {
+                return Err("the run has ended");
+            }
+            if !run.driven {
+                // Taking it over is declared first, in a dialog that Confirm opens.
+                return if command == Command::Confirm { Ok(()) } else { Err("nobody drives it: resume it first") };
+            }
+            match (&run.phase, command) {
+                (Phase::Waiting(Ask::Chord { .. }), Command::Confirm) => Err("this step needs the sending chord"),
+                (Phase::Waiting(Ask::Key { .. }), Command::Send) => Err("this step asks for one key only"),
+                (Phase::Waiting(_), _) => Ok(()),
+                _ => Err("the run asks nothing now"),
+            }
+        }
+        Command::Hold => match &run()?.phase {
+            phase if phase.ended() => Err("the run has ended"),
+            Phase::Held => Err("it is held already"),
+            _ => Ok(()),
+        },
+        Command::Release => match &run()?.phase {
+            Phase::Held => Ok(()),
+            _ => Err("it is not held"),
+        },
+        Command::Retry => match run()? {
+            run if matches!(run.phase, Phase::Parked { .. }) => Ok(()),
+            _ => Err("only a parked step is tried again"),
+        },
+        Command::Skip => open_step(run()?).map(|_| ()).ok_or("no step is waiting or parked"),
+        Command::Abandon => {
+            if run()?.phase.ended() {
+                Err("the run has ended")
+            } else {
+                Ok(())
+            }
+        }
+        Command::Override if matches!(screen, Screen::Plan) => Err("a guard is overridden in the run"),
+        Command::Override => match &run()?.phase {
+            Phase::Waiting(Ask::Override { .. }) => Ok(()),
+            _ => Err("no guard blocks"),
+        },
+        Command::Verdict => match &run()?.phase {
+            Phase::Waiting(Ask::Verdict { .. }) => Ok(()),
+            _ => Err("nothing is in doubt"),
+        },
+        Command::Note => run().map(|_| ()),
+        Command::Declare => match (&state.plan, &state.runs.store_failure) {
+            (_, Some(_)) => Err("the journal cannot be written"),
+            (PlanPane::Ready(plan), None) if plan.interlocks.is_empty() => Ok(()),
+            (PlanPane::Ready(_), None) => Err("an interlock stands in the way"),
+            _ => Err("there is no plan yet"),
+        },
+        Command::PlanFailover => match state.app_meant() {
+            None => Err("no app is selected"),
+            Some(app) if app.runbooks.contains_key("failover") => Ok(()),
+            Some(_) => Err("the app has no failover runbook"),
+        },
+        Command::Decide | Command::GotoApp => {
+            state.app_meant().or(state.estate.apps.first()).map(|_| ()).ok_or("no app is selected")
+        }
+        Command::Filter | Command::NextColumnSort | Command::ReverseSort => {
+            if super::tables::columns(screen.context()).is_empty() { Err("this screen is not a list") } else { Ok(()) }
+        }
+        Command::ClearFilter => {
+            if state.place().filter.is_empty() {
+                Err("nothing is filtered")
+            } else {
+                Ok(())
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The step that a person can act on: the one asked about, parked, or failed.
+#[must_use]
+pub fn open_step(run: &RunState) -> Option<StepId> {
+    if run.phase.ended() {
+        return None;
+    }
+    match &run.phase {
+        Phase::Waiting(ask) => ask.step().cloned(),
+        Phase::Parked { step, .. } => step.clone().or_else(|| {
+            run.steps
+                .iter()
+                .find(|s| matches!(s.phase, StepPhase::Failed | StepPhase::Refused | StepPhase::InDoubt))
+                .map(|s| s.id.clone())
+        }),
+        _ => None,
+    }
+}

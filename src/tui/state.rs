@@ -1,0 +1,370 @@
+//! All that the console knows, in one value. Changed by [`super::update()`] only; drawing never changes it.
+//!
+//! It holds shared pictures (`Arc`), never clients, channels or clocks: the time is whatever the last message said.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{
+    dialog::Dialog,
+    filter::Filter,
+    tables::{self, List, Target},
+    widgets::{Styles, table::Direction},
+};
+use crate::{
+    domain::{
+        AppId, Estate, Mode, Picture, SafeText, Snapshot, Timestamp, app::App, call::CallRecord,
+        compliance::Assessment, observation::Slot,
+    },
+    keymap::{Context, Key, Keymap, Row},
+    runbook::{
+        plan::Plan,
+        run::{RunId, RunState, Runs},
+        spec::RunbookSpec,
+    },
+    theme::Theme,
+};
+
+/// What the console starts with, before anything was read.
+#[derive(Debug)]
+pub struct Opening {
+    pub estate: Arc<Estate>,
+    pub runbooks: Arc<[RunbookSpec]>,
+    pub keymap: Arc<Keymap>,
+    /// Already reduced to what the terminal can show ([`Theme::at_depth`], [`Theme::without_colour`]); the first
+    /// one is in use, `next-theme` goes through the others. Never empty.
+    pub themes: Vec<Arc<Theme>>,
+    pub mode: Mode,
+    pub now: Timestamp,
+    /// Columns and rows; the runtime corrects it before the first frame.
+    pub size: (u16, u16),
+    /// Something to say on the first screen: an estate that was not named, a run that was found.
+    pub notice: Option<SafeText>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Screen {
+    Board,
+    App(AppId),
+    Backups,
+    Replication,
+    Regions,
+    Runbooks,
+    Plan,
+    Run(RunId),
+    Calls,
+    /// The keys of the screen from which it was asked for.
+    Help(Context),
+}
+
+impl Screen {
+    #[must_use]
+    pub const fn context(&self) -> Context {
+        match self {
+            Self::Board => Context::Board,
+            Self::App(_) => Context::App,
+            Self::Backups => Context::Backups,
+            Self::Replication => Context::Replication,
+            Self::Regions => Context::Regions,
+            Self::Runbooks => Context::Runbooks,
+            Self::Plan => Context::Plan,
+            Self::Run(_) => Context::Run,
+            Self::Calls => Context::Calls,
+            Self::Help(_) => Context::Help,
+        }
+    }
+}
+
+/// Where the person stands on one screen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place {
+    pub selected: usize,
+    /// Columns scrolled to the right.
+    pub shift: u16,
+    pub filter: Filter,
+    pub sort: Option<(usize, Direction)>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub enum PlanPane {
+    #[default]
+    Nothing,
+    Asked(String),
+    Ready(Arc<Plan>),
+    Failed(SafeText),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Said,
+    Refused,
+}
+
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub text: SafeText,
+    pub tone: Tone,
+    /// Monotonic; it goes away by itself.
+    pub until: Duration,
+}
+
+/// How an app's exposure went, as this console saw it; one point per picture with a new reading.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub points: Vec<(Timestamp, f64)>,
+}
+
+/// Points kept per app: 6 h at one a minute.
+const HISTORY_POINTS: usize = 360;
+
+#[derive(Debug)]
+pub struct State {
+    pub estate: Arc<Estate>,
+    pub runbooks: Arc<[RunbookSpec]>,
+    pub keymap: Arc<Keymap>,
+    pub themes: Vec<Arc<Theme>>,
+    pub theme_at: usize,
+    pub styles: Styles,
+    pub size: (u16, u16),
+    /// Estate time, as of the last tick or key.
+    pub now: Timestamp,
+    pub monotonic: Duration,
+
+    /// What is on screen; while frozen, not the newest.
+    pub picture: Arc<Picture>,
+    /// Set while frozen: the newest picture that is held back.
+    pub held_back: Option<Arc<Picture>>,
+    pub runs: Arc<Runs>,
+    pub calls: Arc<[CallRecord]>,
+    pub plan: PlanPane,
+    pub history: BTreeMap<AppId, History>,
+
+    /// Never empty; the last one is shown.
+    pub screens: Vec<Screen>,
+    pub places: BTreeMap<Context, Place>,
+    /// Rows of the screen shown, if it is a list.
+    pub list: List,
+    /// The screen and data that `list` was made of.
+    pub(super) list_is_of: Option<Screen>,
+
+    pub dialog: Option<Dialog>,
+    /// The filter line is open for typing.
+    pub typing_filter: bool,
+    pub pending: Vec<Key>,
+    /// What the begun chord can become.
+    pub pending_rows: Vec<Row>,
+    pub notice: Option<Notice>,
+}
+
+impl State {
+    #[must_use]
+    pub fn new(opening: Opening) -> Self {
+        let Opening { estate, runbooks, keymap, themes, mode, now, size, notice } = opening;
+        let styles = Styles::of(themes.first().expect("an opening has at least one theme"));
+        let picture = Arc::new(Picture {
+            snapshot: Arc::new(Snapshot::empty(mode, now)),
+            judged_at: now,
+            assessments: Vec::new(),
+        });
+        let mut state = Self {
+            estate,
+            runbooks,
+            keymap,
+            themes,
+            theme_at: 0,
+            styles,
+            size,
+            now,
+            monotonic: Duration::ZERO,
+            picture,
+            held_back: None,
+            runs: Arc::new(Runs::default()),
+            calls: Arc::from([]),
+            plan: PlanPane::Nothing,
+            history: BTreeMap::new(),
+            screens: vec![Screen::Board],
+            places: BTreeMap::new(),
+            list: List::default(),
+            list_is_of: None,
+            dialog: None,
+            typing_filter: false,
+            pending: Vec::new(),
+            pending_rows: Vec::new(),
+            notice: None,
+        };
+        if let Some(text) = notice {
+            state.say(text, Tone::Said);
+        }
+        state.refresh_list();
+        state
+    }
+
+    #[must_use]
+    pub fn screen(&self) -> &Screen {
+        self.screens.last().unwrap_or(&Screen::Board)
+    }
+
+    /// Where keys go now.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        if self.dialog.is_some() {
+            Context::Dialog
+        } else if self.typing_filter {
+            Context::Filter
+        } else {
+            self.screen().context()
+        }
+    }
+
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.places.get(&self.screen().context()).cloned().unwrap_or_default()
+    }
+
+    pub fn place_mut(&mut self) -> &mut Place {
+        let context = self.screen().context();
+        self.places.entry(context).or_default()
+    }
+
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.picture.snapshot.mode
+    }
+
+    #[must_use]
+    pub fn assessment(&self, id: &AppId) -> Option<&Assessment> {
+        self.picture.assessments.iter().find(|assessment| assessment.app == *id)
+    }
+
+    #[must_use]
+    pub fn run(&self, id: RunId) -> Option<&Arc<RunState>> {
+        self.runs.list.iter().find(|run| run.id == id)
+    }
+
+    /// The run on screen.
+    #[must_use]
+    pub fn run_shown(&self) -> Option<&Arc<RunState>> {
+        match self.screen() {
+            Screen::Run(id) => self.run(*id),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn plan_shown(&self) -> Option<&Arc<Plan>> {
+        match &self.plan {
+            PlanPane::Ready(plan) => Some(plan),
+            _ => None,
+        }
+    }
+
+    /// The run that is armed through this console, if any: what the banner says.
+    #[must_use]
+    pub fn armed(&self) -> Option<&Arc<RunState>> {
+        self.runs.list.iter().find(|run| run.driven && !run.phase.ended())
+    }
+
+    /// What the selected row stands for.
+    #[must_use]
+    pub fn selected(&self) -> Option<&Target> {
+        self.list.get(self.place().selected).map(|row| &row.target)
+    }
+
+    /// The app that a command about "the app" means here.
+    #[must_use]
+    pub fn app_meant(&self) -> Option<&App> {
+        let id = match (self.screen(), self.selected()) {
+            (Screen::App(id), _) => id.clone(),
+            (_, Some(Target::App(id) | Target::Component(id, _) | Target::Runbook(_, id))) => id.clone(),
+            (_, Some(Target::Run(run))) => self.run(*run)?.plan.app.clone(),
+            (Screen::Plan, _) => self.plan_shown()?.app.clone(),
+            (Screen::Run(run), _) => self.run(*run)?.plan.app.clone(),
+            _ => return None,
+        };
+        self.estate.app(&id)
+    }
+
+    /// Rows of the screen shown: what `down` can reach.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match self.screen() {
+            Screen::Plan => self.plan_shown().map_or(0, |plan| plan.steps.len()),
+            Screen::Run(id) => self.run(*id).map_or(0, |run| run.steps.len()),
+            Screen::Regions => super::view::regions::lines(self).iter().map(Vec::len).max().unwrap_or(0),
+            Screen::Help(context) => super::view::help::lines(self, *context).len(),
+            _ => self.list.len(),
+        }
+    }
+
+    pub fn say(&mut self, text: SafeText, tone: Tone) {
+        let stays = match tone {
+            Tone::Said => Duration::from_secs(8),
+            Tone::Refused => Duration::from_secs(30),
+        };
+        self.notice = Some(Notice { text, tone, until: self.monotonic + stays });
+    }
+
+    /// Makes the rows of the screen shown again, and keeps the selection on what it was on.
+    pub fn refresh_list(&mut self) {
+        let screen = self.screen().clone();
+        let was = (self.list_is_of.as_ref() == Some(&screen)).then(|| self.selected().cloned()).flatten();
+        let (estate, picture) = (&*self.estate, &*self.picture);
+        self.list = match &screen {
+            Screen::Board => tables::board::rows(estate, picture),
+            Screen::App(id) => match estate.app(id) {
+                Some(app) => tables::components::rows(estate, picture, app, self.assessment(id)),
+                None => List::default(),
+            },
+            Screen::Backups => tables::backups::rows(estate, picture),
+            Screen::Replication => tables::replication::rows(estate, picture),
+            Screen::Runbooks => tables::runbooks::rows(estate, &self.runbooks, &self.runs),
+            Screen::Calls => tables::calls::rows(estate, &self.calls),
+            Screen::Regions | Screen::Plan | Screen::Run(_) | Screen::Help(_) => List::default(),
+        };
+        self.list_is_of = Some(screen);
+        self.arrange();
+        if let Some(at) = was.filter(|t| *t != Target::Nothing).and_then(|target| self.list.position(&target)) {
+            self.place_mut().selected = at;
+        }
+        self.clamp();
+    }
+
+    /// Filters and sorts again; nothing is formatted.
+    pub fn arrange(&mut self) {
+        let place = self.place();
+        self.list.arrange(&place.filter, place.sort);
+        self.clamp();
+    }
+
+    pub(super) fn clamp(&mut self) {
+        let last = self.rows().saturating_sub(1);
+        let place = self.place_mut();
+        place.selected = place.selected.min(last);
+    }
+
+    /// Adds the picture's readings to the histories.
+    pub(super) fn remember(&mut self, picture: &Picture) {
+        for assessment in &picture.assessments {
+            let (Some(figure), Some(at)) = (assessment.region_lost.exposure, assessment.region_lost.observed_at) else {
+                continue;
+            };
+            let history = self.history.entry(assessment.app.clone()).or_default();
+            if history.points.last().is_some_and(|(last, _)| at.since(*last) < Duration::from_secs(30)) {
+                continue;
+            }
+            if history.points.len() == HISTORY_POINTS {
+                history.points.remove(0);
+            }
+            history.points.push((at, figure.as_secs_f64()));
+        }
+    }
+
+    /// When the oldest value on screen was observed: facts and lists of jobs alike.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let snapshot = &self.picture.snapshot;
+        fn seen<T>(slot: &Slot<T>) -> Option<Timestamp> {
+            slot.last.as_ref().map(|o| o.observed_at)
+        }
+        snapshot.oldest_observed().into_iter().chain(snapshot.jobs.values().filter_map(seen)).min()
+    }
+}

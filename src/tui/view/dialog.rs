@@ -1,0 +1,118 @@
+//! A dialog over the screen: what happens, what must be typed, and only then the chord that sends it.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::Line;
+use crate::{
+    domain::Hazard,
+    keymap::{Command, Context},
+    theme::Role,
+    tui::{
+        dialog::{Dialog, Want},
+        state::State,
+        widgets::{
+            banner::mode_role,
+            paint::{boxed, clear, width, wrap},
+        },
+    },
+};
+
+/// Draws it in the middle of `area`; returns where the text cursor stands.
+pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> Option<(u16, u16)> {
+    let columns = area.width.saturating_sub(4).min(88);
+    let inner_columns = columns.saturating_sub(4);
+    let mut lines: Vec<Line> = vec![vec![
+        (format!(" {} ", state.mode().word()), mode_role(state.mode())),
+        (format!("  {}", dialog.hazard.word()), super::super::tables::calls::hazard_role(dialog.hazard)),
+    ]];
+    for text in &dialog.lines {
+        lines.extend(wrap(text, inner_columns).into_iter().map(|part| vec![(part, Role::Text)]));
+    }
+    lines.push(Vec::new());
+    let mut cursor_line = None;
+    for (n, field) in dialog.fields.iter().enumerate() {
+        let focused = n == dialog.focus;
+        if focused {
+            cursor_line = Some((lines.len(), field));
+        }
+        lines.push(field_line(field, focused, inner_columns));
+        if matches!(field.want, Want::Phrase(_) | Want::OneOf(_)) && focused {
+            cursor_line = Some((lines.len(), field));
+        }
+        if field.want != Want::Mark {
+            lines.push(value_line(field, focused));
+            if focused {
+                cursor_line = Some((lines.len() - 1, field));
+            }
+        }
+    }
+    lines.push(Vec::new());
+    let (last, role) = ending(state, dialog);
+    lines.extend(wrap(&last, inner_columns).into_iter().map(|part| vec![(part, role)]));
+
+    let height = (lines.len() as u16 + 2).min(area.height);
+    let place =
+        Rect { x: area.x + (area.width - columns) / 2, y: area.y + (area.height - height) / 2, width: columns, height };
+    clear(buffer, &state.styles, place);
+    let border = if dialog.hazard >= Hazard::Disruptive { Role::DialogDanger } else { Role::DialogBorder };
+    let inner = boxed(buffer, &state.styles, place, &dialog.title, border);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    // On a low screen the fields and the last line stay; what explains them is cut from the top.
+    let hidden = lines.len().saturating_sub(usize::from(inner.height));
+    super::put_lines(buffer, &state.styles, inner, &lines, hidden);
+    let (at, field) = cursor_line?;
+    let row = at.checked_sub(hidden)? as u16;
+    let x = inner.x + if field.want == Want::Mark { 1 } else { 2 + width(&field.value) };
+    (row < inner.height && x < inner.right()).then_some((x, inner.y + row))
+}
+
+fn field_line(field: &crate::tui::dialog::Field, focused: bool, columns: u16) -> Line {
+    let role = if focused { Role::Title } else { Role::Dim };
+    if field.want == Want::Mark {
+        let mark = if field.satisfied() { "[x] " } else { "[ ] " };
+        return vec![(mark.to_owned(), Role::Input), (field.label.to_string(), role)];
+    }
+    let mut line = vec![(field.label.to_string(), role)];
+    let hint = match &field.want {
+        Want::Phrase(phrase) => format!(":  {phrase}"),
+        Want::OneOf(_) | Want::Text { .. } | Want::Mark => format!("  ({})", field.hint),
+    };
+    if width(&field.label) + width(&hint) <= columns {
+        line.push((hint, if matches!(field.want, Want::Phrase(_)) { Role::HazardDataLoss } else { Role::Dim }));
+    }
+    line
+}
+
+fn value_line(field: &crate::tui::dialog::Field, focused: bool) -> Line {
+    let sign = if field.satisfied() { ("✔ ", Role::Ok) } else { ("> ", Role::Dim) };
+    let mut line = vec![(sign.0.to_owned(), sign.1), (field.value.clone(), Role::Input)];
+    if focused {
+        line.push(("▏".to_owned(), Role::Accent));
+    }
+    line
+}
+
+/// The last line: what voids it, what is missing, or the chord that sends it.
+fn ending(state: &State, dialog: &Dialog) -> (String, Role) {
+    let keys =
+        |command: Command| state.keymap.keys_of(Context::Dialog, command).unwrap_or_else(|| "(no key)".to_owned());
+    let cancel = format!("{} cancels", keys(Command::Back));
+    if let Some(void) = &dialog.void {
+        return (void.to_string(), Role::Error);
+    }
+    if let Some(note) = dialog.note {
+        return (format!("{note}    {cancel}"), Role::Warning);
+    }
+    match dialog.missing() {
+        Some(missing) => (format!("{missing}    {} next    {cancel}", keys(Command::Submit)), Role::Dim),
+        None => {
+            let ready = dialog.reads_chord('\u{0}');
+            let send = keys(Command::Send);
+            if ready {
+                (format!("then  {send}  sends it    {cancel}"), Role::Armed)
+            } else {
+                (format!("{} when it is right, then  {send}    {cancel}", keys(Command::Submit)), Role::Accent)
+            }
+        }
+    }
+}
