@@ -7,13 +7,13 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     aws,
@@ -21,7 +21,8 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Diagnostic, Estate, Mode, Picture, Snapshot, Timestamp,
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp,
+        call::CallRecord,
         compliance::{self, Execution, Question},
         diagnostic::{Level, SourceFile, render},
     },
@@ -33,6 +34,7 @@ use crate::{
     sim::{self, Sim},
     steps,
     theme::{self, Theme},
+    tui,
 };
 
 /// The estate's files, read and found whole.
@@ -313,7 +315,7 @@ async fn assemble(
         store: Arc::new(store),
         reader,
         writer: Some(aws::write::writer(&connection)),
-        facts: Arc::new(collector.clone()),
+        facts: Arc::new(Fresh(collector.clone())),
         clock: dyn_clock,
         estate: estate.clone(),
         runbooks: runbooks.clone(),
@@ -331,6 +333,16 @@ async fn assemble(
         journal,
         simulator,
     })
+}
+
+/// The collector as what a run is held against.
+struct Fresh(CollectorHandle);
+
+#[async_trait::async_trait]
+impl engine::Facts for Fresh {
+    async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
+        self.0.fresh(app).await
+    }
 }
 
 fn permissions(common: &Common) -> engine::Permissions {
@@ -476,8 +488,10 @@ pub fn console(common: &Common) -> Result<u8, Failure> {
         notice,
     });
     let dyn_clock: Arc<dyn Clock> = clock.clone();
-    let console = tui::runtime::Console::open(state, dyn_clock)
-        .map_err(|error| Failure { code: 1, lines: vec![format!("no terminal to draw on: {error}"), "use `pointsman status`".to_owned()] })?;
+    let console = tui::runtime::Console::open(state, dyn_clock).map_err(|error| Failure {
+        code: 1,
+        lines: vec![format!("no terminal to draw on: {error}"), "use `pointsman status`".to_owned()],
+    })?;
     let runtime = runtime()?;
     let ended = runtime.block_on(behind(console, common.clone(), files, clock));
     // Reads that wait for a dead Region must not hold up the way out.
@@ -514,11 +528,8 @@ async fn behind(
     clock: Arc<SystemClock>,
 ) -> Result<u8, Failure> {
     let now = clock.now();
-    let nothing = Picture {
-        snapshot: Arc::new(Snapshot::empty(Mode::Live, now)),
-        judged_at: now,
-        assessments: Vec::new(),
-    };
+    let nothing =
+        Picture { snapshot: Arc::new(Snapshot::empty(Mode::Live, now)), judged_at: now, assessments: Vec::new() };
     let (pictures_in, pictures) = watch::channel(Arc::new(nothing));
     let (runs_in, runs) = watch::channel(Arc::new(Runs::default()));
     let (calls_in, calls) = watch::channel(Arc::from(Vec::new()));
@@ -624,7 +635,7 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
                 Err(refusal) => tui::Msg::Refused(SafeText::new(refusal.to_string())),
             }),
             tui::Cmd::Answer { run, answer } => refused(core.engine.answer(run, answer).await),
-            tui::Cmd::Resume { run, declaration } => refused(core.engine.resume(run, declaration).await),
+            tui::Cmd::Resume { run, declaration } => refused(core.engine.resume(run, declaration).await.map(drop)),
             // Done by the console itself.
             tui::Cmd::Quit | tui::Cmd::Suspend | tui::Cmd::Redraw | tui::Cmd::Copy(_) => None,
         };

@@ -57,7 +57,10 @@ pub async fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     let outage_at = match &args.outage_at {
         None => None,
         Some(text) => Some(crate::domain::Timestamp::parse(text).ok_or_else(|| {
-            Failure::usage([format!("run --outage-at {text}: not a time"), "write it like 2026-11-20T02:57:30+05:30".to_owned()])
+            Failure::usage([
+                format!("run --outage-at {text}: not a time"),
+                "write it like 2026-11-20T02:57:30+05:30".to_owned(),
+            ])
         })?),
     };
     let plan = core.plan(&args.runbook, &args.app).await?;
@@ -71,7 +74,10 @@ pub async fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         });
     }
     let Some(declaration) = declare(&mut Prompts::new(), outage_at).await else {
-        return Err(Failure { code: PARKED, lines: vec!["run: the input ended before the declaration; nothing was started".to_owned()] });
+        return Err(Failure {
+            code: PARKED,
+            lines: vec!["run: the input ended before the declaration; nothing was started".to_owned()],
+        });
     };
     let id = core.engine.declare(&plan, declaration).await.map_err(refused)?;
     drive(&core, id).await
@@ -85,7 +91,10 @@ pub async fn resume(common: &Common, args: &ResumeArgs) -> Result<u8, Failure> {
     let Some(found) = state_of(&core, id) else {
         return Err(Failure {
             code: USAGE,
-            lines: vec![format!("resume {id}: no such run in {}", core.journal.display()), "`pointsman runs` lists them".to_owned()],
+            lines: vec![
+                format!("resume {id}: no such run in {}", core.journal.display()),
+                "`pointsman runs` lists them".to_owned(),
+            ],
         });
     };
     print!("{}", runs::run(&found, &core.estate.zone, core.clock.now()));
@@ -95,7 +104,10 @@ pub async fn resume(common: &Common, args: &ResumeArgs) -> Result<u8, Failure> {
     }
     println!("resuming run {id}: what is in doubt is observed, never sent again");
     let Some(declaration) = declare(&mut Prompts::new(), found.declaration.outage_at).await else {
-        return Err(Failure { code: PARKED, lines: vec!["resume: the input ended before the declaration; nothing was done".to_owned()] });
+        return Err(Failure {
+            code: PARKED,
+            lines: vec!["resume: the input ended before the declaration; nothing was done".to_owned()],
+        });
     };
     core.engine.resume(id, declaration).await.map_err(refused)?;
     drive(&core, id).await
@@ -138,7 +150,13 @@ async fn drive(core: &Core, id: RunId) -> Result<u8, Failure> {
     loop {
         let runs_now = watch.borrow_and_update().clone();
         if let Some(failure) = &runs_now.store_failure {
-            return Err(Failure { code: 1, lines: vec![format!("the journal cannot be written: {failure}"), "nothing more is sent; free the disk, then `pointsman resume`".to_owned()] });
+            return Err(Failure {
+                code: 1,
+                lines: vec![
+                    format!("the journal cannot be written: {failure}"),
+                    "nothing more is sent; free the disk, then `pointsman resume`".to_owned(),
+                ],
+            });
         }
         let Some(run) = runs_now.list.iter().find(|r| r.id == id).cloned() else {
             return Err(Failure { code: 1, lines: vec![format!("run {id} vanished from the journal")] });
@@ -208,7 +226,9 @@ async fn parked(prompts: &mut Prompts, step: Option<StepId>) -> Option<Answer> {
             (("skip", reason), Some(step)) if !reason.is_empty() => {
                 return Some(Answer::Skip { step: step.clone(), reason: reason.to_owned() });
             }
-            (("abandon", reason), _) if !reason.is_empty() => return Some(Answer::Abandon { reason: reason.to_owned() }),
+            (("abandon", reason), _) if !reason.is_empty() => {
+                return Some(Answer::Abandon { reason: reason.to_owned() });
+            }
             _ => println!("not understood: retry, skip with a reason, or abandon with a reason"),
         }
     }
@@ -219,9 +239,12 @@ async fn answer_to(prompts: &mut Prompts, ask: &Ask, run: &RunState) -> Option<A
         println!("step {}: {} [{}], expected {}", planned.id, planned.title, planned.hazard, short(planned.expected));
     }
     match ask {
-        Ask::Key { step } => exact(prompts, &format!("key {step}"), "go", step, Answer::Go { step: step.clone() }).await,
+        Ask::Key { step } => {
+            exact(prompts, &format!("key {step}"), "go", step, Answer::Go { step: step.clone() }).await
+        }
         Ask::Chord { step } => {
-            exact(prompts, &format!("chord {step}"), &format!("go {step}"), step, Answer::Go { step: step.clone() }).await
+            exact(prompts, &format!("chord {step}"), &format!("go {step}"), step, Answer::Go { step: step.clone() })
+                .await
         }
         Ask::Confirm { step, items } => {
             for item in items {
@@ -234,7 +257,8 @@ async fn answer_to(prompts: &mut Prompts, ask: &Ask, run: &RunState) -> Option<A
                 println!("  {line}");
             }
             let prompt = format!("loss {step} \"{phrase}\"");
-            exact(prompts, &prompt, phrase, step, Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() }).await
+            exact(prompts, &prompt, phrase, step, Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() })
+                .await
         }
         Ask::Override { step, guard, reading } => {
             println!("  guard {}: {}", reading.text, reading.present);
@@ -284,7 +308,9 @@ fn way_out(line: &str, step: &StepId) -> Option<Answer> {
         Some(("skip", reason)) if !reason.trim().is_empty() => {
             Some(Answer::Skip { step: step.clone(), reason: reason.trim().to_owned() })
         }
-        Some(("abandon", reason)) if !reason.trim().is_empty() => Some(Answer::Abandon { reason: reason.trim().to_owned() }),
+        Some(("abandon", reason)) if !reason.trim().is_empty() => {
+            Some(Answer::Abandon { reason: reason.trim().to_owned() })
+        }
         _ => None,
     }
 }

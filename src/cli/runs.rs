@@ -30,7 +30,10 @@ pub async fn run(common: &Common, args: &RunsArgs) -> Result<u8, Failure> {
             None => {
                 return Err(Failure {
                     code: USAGE,
-                    lines: vec![format!("runs {wanted}: no such run in {}", core.journal.display()), "`pointsman runs` lists them".to_owned()],
+                    lines: vec![
+                        format!("runs {wanted}: no such run in {}", core.journal.display()),
+                        "`pointsman runs` lists them".to_owned(),
+                    ],
                 });
             }
         },

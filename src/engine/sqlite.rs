@@ -1,0 +1,418 @@
+//! The embedded journal: one SQLite file, WAL, `synchronous = FULL`, append-only by trigger, readable by its owner
+//! only.
+//!
+//! Interlocks made with it hold on this machine only. Who drives a run is told by a locked file beside the
+//! journal, which the operating system unlocks when the driver dies, and by the epoch in the lease row.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use sha2::{Digest, Sha256};
+
+use super::store::{Lease, Record, Store, StoreError, Stored, Written};
+use crate::{
+    domain::{AppId, Timestamp},
+    runbook::{build::hex, run::RunId},
+};
+
+/// The layout; a file of another one is refused.
+const LAYOUT: i64 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE runs (
+    run   INTEGER PRIMARY KEY AUTOINCREMENT,
+    app   TEXT NOT NULL,
+    plan  TEXT NOT NULL
+);
+CREATE TABLE journal (
+    run INTEGER NOT NULL REFERENCES runs(run),
+    seq INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    step TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    wall_millis INTEGER NOT NULL,
+    boot_millis INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    request_digest TEXT NOT NULL,
+    token TEXT NOT NULL,
+    evidence_digest TEXT NOT NULL,
+    body TEXT NOT NULL,
+    prev TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    PRIMARY KEY (run, seq)
+) WITHOUT ROWID;
+CREATE TABLE lease (
+    run INTEGER PRIMARY KEY REFERENCES runs(run),
+    epoch INTEGER NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0
+);
+CREATE TRIGGER runs_are_kept BEFORE DELETE ON runs BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
+CREATE TRIGGER runs_stand BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'runs are never changed'); END;
+CREATE TRIGGER records_are_kept BEFORE DELETE ON journal BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER records_stand BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+";
+
+const COLUMNS: &str = "run, seq, epoch, kind, step, attempt, actor, wall_millis, boot_millis, target, request_digest, \
+                       token, evidence_digest, body, prev, hash";
+
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
+    move |error| StoreError::Failed(format!("{}: {error}", path.display()))
+}
+
+impl SqliteStore {
+    /// Opens the journal, making the file (0600) and its folder (0700) where there are none.
+    ///
+    /// # Errors
+    /// When the file cannot be made or read, others may read it, or it has another layout.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
+        }
+        let file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed(path))?;
+        let mode = file.metadata().map_err(failed(path))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(StoreError::Failed(format!(
+                "{}: others may read it (mode {:o}): chmod 600",
+                path.display(),
+                mode & 0o777
+            )));
+        }
+        drop(file);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let layout: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        match layout {
+            0 => {
+                transaction.execute_batch(SCHEMA)?;
+                transaction.pragma_update(None, "user_version", LAYOUT)?;
+            }
+            LAYOUT => {}
+            other => {
+                return Err(StoreError::Failed(format!(
+                    "{}: layout {other}, this version reads {LAYOUT}",
+                    path.display()
+                )));
+            }
+        }
+        transaction.commit()?;
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while the process lives: kill -9 lets go of it.
+    fn hold(&self, run: RunId) -> Result<File, StoreError> {
+        let mut path = self.path.clone().into_os_string();
+        path.push(format!(".run-{run}.lock"));
+        let path = PathBuf::from(path);
+        let file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path).map_err(failed(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Driven(run)),
+            Err(TryLockError::Error(error)) => Err(failed(&path)(error)),
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn create(&self, app: &AppId, apps: &[AppId], plan: &str, first: &Written) -> Result<(Lease, Record), StoreError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for other in apps {
+            let open: Option<u64> = transaction
+                .query_row(
+                    "SELECT run FROM runs JOIN lease USING (run) WHERE app = ?1 AND ended = 0",
+                    [other.as_str()],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            if let Some(run) = open {
+                return Err(StoreError::Busy { run: RunId(run), app: other.clone() });
+            }
+        }
+        transaction.execute("INSERT INTO runs (app, plan) VALUES (?1, ?2)", params![app.as_str(), plan])?;
+        let run = RunId(u64::try_from(transaction.last_insert_rowid()).unwrap_or(0));
+        let held = self.hold(run)?;
+        transaction.execute("INSERT INTO lease (run, epoch) VALUES (?1, 1)", [run.0])?;
+        let lease = Lease { run, epoch: 1, _held: Box::new(held) };
+        let record = insert(&transaction, &lease, 1, hex(&Sha256::digest(plan.as_bytes())), first)?;
+        transaction.commit()?;
+        Ok((lease, record))
+    }
+
+    fn take(&self, run: RunId) -> Result<Lease, StoreError> {
+        let held = self.hold(run)?;
+        let connection = self.lock();
+        let epoch: Option<u64> = connection
+            .query_row("UPDATE lease SET epoch = epoch + 1 WHERE run = ?1 RETURNING epoch", [run.0], |row| row.get(0))
+            .optional()?;
+        let epoch = epoch.ok_or(StoreError::NoRun(run))?;
+        Ok(Lease { run, epoch, _held: Box::new(held) })
+    }
+
+    fn append(&self, lease: &Lease, written: &Written) -> Result<Record, StoreError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let current: u64 =
+            transaction.query_row("SELECT epoch FROM lease WHERE run = ?1", [lease.run.0], |row| row.get(0))?;
+        if current != lease.epoch {
+            return Err(StoreError::Superseded { run: lease.run, ours: lease.epoch, current });
+        }
+        let (seq, prev): (u64, String) = transaction.query_row(
+            "SELECT seq, hash FROM journal WHERE run = ?1 ORDER BY seq DESC LIMIT 1",
+            [lease.run.0],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let record = insert(&transaction, lease, seq + 1, prev, written)?;
+        if written.last {
+            transaction.execute("UPDATE lease SET ended = 1 WHERE run = ?1", [lease.run.0])?;
+        }
+        transaction.commit()?;
+        Ok(record)
+    }
+
+    fn load(&self) -> Result<Vec<Stored>, StoreError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare("SELECT run, plan FROM runs ORDER BY run")?;
+        let rows = statement.query_map([], |row| Ok((RunId(row.get(0)?), row.get::<_, String>(1)?)))?;
+        let runs: Vec<(RunId, String)> = rows.collect::<Result<_, _>>()?;
+        runs.into_iter().map(|(run, plan)| Ok(Stored { run, plan, records: records(&connection, run)? })).collect()
+    }
+
+    fn load_run(&self, run: RunId) -> Result<Stored, StoreError> {
+        let connection = self.lock();
+        let plan: Option<String> =
+            connection.query_row("SELECT plan FROM runs WHERE run = ?1", [run.0], |row| row.get(0)).optional()?;
+        let plan = plan.ok_or(StoreError::NoRun(run))?;
+        Ok(Stored { run, plan, records: records(&connection, run)? })
+    }
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    lease: &Lease,
+    seq: u64,
+    prev: String,
+    written: &Written,
+) -> Result<Record, StoreError> {
+    let mut record =
+        Record { run: lease.run, seq, epoch: lease.epoch, written: written.clone(), prev, hash: String::new() };
+    record.hash = record.expected_hash();
+    let w = &record.written;
+    transaction.execute(
+        &format!("INSERT INTO journal ({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)"),
+        params![
+            record.run.0,
+            record.seq,
+            record.epoch,
+            w.kind,
+            w.step,
+            w.attempt,
+            w.actor,
+            w.wall.millis(),
+            w.boot_millis,
+            w.target,
+            w.request_digest,
+            w.token,
+            w.evidence_digest,
+            w.body,
+            record.prev,
+            record.hash,
+        ],
+    )?;
+    Ok(record)
+}
+
+fn records(connection: &Connection, run: RunId) -> Result<Vec<Record>, StoreError> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM journal WHERE run = ?1 ORDER BY seq"))?;
+    let rows = statement.query_map([run.0], record)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let written = Written {
+        kind: row.get(3)?,
+        step: row.get(4)?,
+        attempt: row.get(5)?,
+        actor: row.get(6)?,
+        wall: Timestamp::from_millis(row.get(7)?),
+        boot_millis: row.get(8)?,
+        target: row.get(9)?,
+        request_digest: row.get(10)?,
+        token: row.get(11)?,
+        evidence_digest: row.get(12)?,
+        body: row.get(13)?,
+        last: false,
+    };
+    Ok(Record {
+        run: RunId(row.get(0)?),
+        seq: row.get(1)?,
+        epoch: row.get(2)?,
+        written,
+        prev: row.get(14)?,
+        hash: row.get(15)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::store::{Chain, verify};
+
+    fn line(kind: &str) -> Written {
+        Written {
+            kind: kind.into(),
+            step: "promote".into(),
+            attempt: 1,
+            actor: "asha (arn)".into(),
+            wall: Timestamp::from_secs(1_000),
+            boot_millis: 5,
+            target: "ap-south-2".into(),
+            request_digest: String::new(),
+            token: String::new(),
+            evidence_digest: String::new(),
+            body: format!("{{\"{kind}\":1}}"),
+            last: false,
+        }
+    }
+
+    fn store() -> (tempfile::TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("state/journal.db")).unwrap();
+        (folder, store)
+    }
+
+    fn filled() -> (tempfile::TempDir, SqliteStore) {
+        let (folder, store) = store();
+        let app = AppId::new("payments");
+        let (lease, _) = store.create(&app, std::slice::from_ref(&app), "{}", &line("declared")).unwrap();
+        for kind in ["begun", "intended", "sent", "outcome"] {
+            store.append(&lease, &line(kind)).unwrap();
+        }
+        (folder, store)
+    }
+
+    #[test]
+    fn the_file_is_its_owners_alone_and_one_that_is_not_is_refused() {
+        let (folder, store) = store();
+        let path = folder.path().join("state/journal.db");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(store);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(SqliteStore::open(&path).is_err());
+    }
+
+    #[test]
+    fn records_can_neither_be_changed_nor_deleted_through_sql() {
+        let (_folder, store) = filled();
+        let connection = store.lock();
+        for sql in [
+            "UPDATE journal SET actor = 'mallory'",
+            "DELETE FROM journal WHERE seq = 2",
+            "UPDATE runs SET plan = '[]'",
+            "DELETE FROM runs",
+        ] {
+            assert!(connection.execute(sql, []).is_err(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_whole_chain_verifies_and_every_kind_of_tampering_is_seen() {
+        let (_folder, store) = filled();
+        assert_eq!(verify(&store.load().unwrap()), Chain::Whole { runs: 1, records: 5 });
+        let tampering = [
+            ("UPDATE journal SET actor = 'mallory' WHERE seq = 3", 3),
+            ("UPDATE journal SET body = '{}' WHERE seq = 5", 5),
+            ("DELETE FROM journal WHERE seq = 2", 2),
+            (
+                "UPDATE journal SET seq = 9 WHERE seq = 2; UPDATE journal SET seq = 2 WHERE seq = 3; \
+              UPDATE journal SET seq = 3 WHERE seq = 9",
+                2,
+            ),
+            ("UPDATE runs SET plan = '[]'", 1),
+        ];
+        for (sql, place) in tampering {
+            let (_folder, store) = filled();
+            let triggers = "DROP TRIGGER records_stand; DROP TRIGGER records_are_kept; DROP TRIGGER runs_stand;";
+            store.lock().execute_batch(&format!("{triggers} {sql}")).unwrap();
+            match verify(&store.load().unwrap()) {
+                Chain::Broken { seq, .. } => assert_eq!(seq, place, "{sql}"),
+                whole => panic!("{sql}: {whole:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_deleted_run_leaves_a_gap() {
+        let (_folder, store) = filled();
+        store.append(&end_lease(&store), &Written { last: true, ..line("completed") }).unwrap();
+        let app = AppId::new("payments");
+        store.create(&app, std::slice::from_ref(&app), "{}", &line("declared")).unwrap();
+        let sql = "DROP TRIGGER records_are_kept; DROP TRIGGER runs_are_kept; DELETE FROM journal WHERE run = 1; \
+                   DELETE FROM lease WHERE run = 1; DELETE FROM runs WHERE run = 1";
+        store.lock().execute_batch(sql).unwrap();
+        assert!(matches!(verify(&store.load().unwrap()), Chain::Broken { run: RunId(1), .. }));
+    }
+
+    fn end_lease(store: &SqliteStore) -> Lease {
+        store.take(RunId(1)).unwrap()
+    }
+
+    #[test]
+    fn one_driver_at_a_time_and_the_old_epoch_cannot_append() {
+        let (folder, first) = store();
+        let second = SqliteStore::open(&folder.path().join("state/journal.db")).unwrap();
+        let app = AppId::new("payments");
+        let (lease, _) = first.create(&app, std::slice::from_ref(&app), "{}", &line("declared")).unwrap();
+        assert_eq!(second.take(RunId(1)).unwrap_err(), StoreError::Driven(RunId(1)));
+        let Lease { run, epoch, _held } = lease;
+        drop(_held); // as the death of the process does
+        let newer = second.take(RunId(1)).unwrap();
+        assert_eq!(newer.epoch, 2);
+        let stale = Lease { run, epoch, _held: Box::new(()) };
+        assert!(matches!(first.append(&stale, &line("sent")), Err(StoreError::Superseded { current: 2, .. })));
+        second.append(&newer, &line("driven")).unwrap();
+    }
+
+    #[test]
+    fn a_second_run_of_an_app_waits_for_the_end_of_the_first() {
+        let (_folder, store) = store();
+        let app = AppId::new("payments");
+        let apps = std::slice::from_ref(&app);
+        let (lease, _) = store.create(&app, apps, "{}", &line("declared")).unwrap();
+        assert!(matches!(store.create(&app, apps, "{}", &line("declared")), Err(StoreError::Busy { .. })));
+        store.append(&lease, &Written { last: true, ..line("completed") }).unwrap();
+        assert!(store.create(&app, apps, "{}", &line("declared")).is_ok());
+    }
+}

@@ -1,0 +1,175 @@
+//! The journal as the engine needs it: append, lease, load, verify. [`super::sqlite`] is the embedded one.
+//!
+//! Calls block; the engine makes them off the async threads. Must never: change or remove what was appended, or
+//! let a driver of an old epoch append.
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    domain::{AppId, Timestamp},
+    runbook::{build::hex, run::RunId},
+};
+
+/// One line of the journal. Text columns are empty where they do not apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub run: RunId,
+    /// From 1, without gaps, within a run.
+    pub seq: u64,
+    pub epoch: u64,
+    pub written: Written,
+    /// Hash of the record before; for the first one the SHA-256 of the stored plan.
+    pub prev: String,
+    /// SHA-256 over [`Record::canonical`], hex.
+    pub hash: String,
+}
+
+/// What its author writes of a record; the store adds number and hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub kind: String,
+    pub step: String,
+    pub attempt: u32,
+    pub actor: String,
+    /// Wall time; decides nothing.
+    pub wall: Timestamp,
+    /// Milliseconds on the writing program's monotonic clock: order within one process whatever the wall does.
+    pub boot_millis: u64,
+    /// Region that a call goes to, else the plan's target.
+    pub target: String,
+    pub request_digest: String,
+    /// Idempotency token where the API has one; none of today's calls does (field guide 9.7).
+    pub token: String,
+    pub evidence_digest: String,
+    /// The entry as JSON: what a fold reads.
+    pub body: String,
+    /// The run ends with this record.
+    pub last: bool,
+}
+
+impl Record {
+    /// The bytes that are hashed: the columns in this order, each followed by a line feed. No column can hold
+    /// one, so `sqlite3` and `sha256sum` can repeat it.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        let w = &self.written;
+        let columns = [
+            self.run.to_string(),
+            self.seq.to_string(),
+            self.epoch.to_string(),
+            w.kind.clone(),
+            w.step.clone(),
+            w.attempt.to_string(),
+            w.actor.clone(),
+            w.wall.millis().to_string(),
+            w.boot_millis.to_string(),
+            w.target.clone(),
+            w.request_digest.clone(),
+            w.token.clone(),
+            w.evidence_digest.clone(),
+            w.body.clone(),
+            self.prev.clone(),
+        ];
+        columns.iter().flat_map(|column| column.bytes().chain(*b"\n")).collect()
+    }
+
+    #[must_use]
+    pub fn expected_hash(&self) -> String {
+        hex(&Sha256::digest(self.canonical()))
+    }
+}
+
+/// A run as it lies in the store.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub run: RunId,
+    /// The frozen plan as JSON: a resume needs nothing else.
+    pub plan: String,
+    pub records: Vec<Record>,
+}
+
+/// The right to append to a run: of this epoch, until dropped or taken over.
+pub struct Lease {
+    pub run: RunId,
+    pub epoch: u64,
+    /// Keeps other processes out while it lives; the operating system lets go of it when this one dies.
+    pub _held: Box<dyn std::any::Any + Send + Sync>,
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease").field("run", &self.run).field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    #[error("run {0} is driven by another process on this machine")]
+    Driven(RunId),
+    #[error("run {run} of {app} has not ended")]
+    Busy { run: RunId, app: AppId },
+    #[error("run {run} was taken over: driver {current} has it, this is driver {ours}")]
+    Superseded { run: RunId, ours: u64, current: u64 },
+    #[error("there is no run {0}")]
+    NoRun(RunId),
+    /// Disk, permissions, a damaged file: after it nothing is written any more, and nothing acts.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What a check of the chain found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chain {
+    Whole { runs: u64, records: u64 },
+    Broken { run: RunId, seq: u64, what: String },
+}
+
+pub trait Store: Send + Sync {
+    /// A new run with its first record, unless a run of one of `apps` has not ended: one transaction.
+    fn create(&self, app: &AppId, apps: &[AppId], plan: &str, first: &Written) -> Result<(Lease, Record), StoreError>;
+
+    /// The right to drive a run on, in a new epoch.
+    fn take(&self, run: RunId) -> Result<Lease, StoreError>;
+
+    /// On disk when it returns. A failure is final: it is never tried again.
+    fn append(&self, lease: &Lease, written: &Written) -> Result<Record, StoreError>;
+
+    /// Every run, oldest first.
+    fn load(&self) -> Result<Vec<Stored>, StoreError>;
+
+    fn load_run(&self, run: RunId) -> Result<Stored, StoreError>;
+}
+
+/// Holds every record against its hash and its neighbours. What no chain can show: that the newest records of a
+/// run, or the newest runs, were cut off.
+#[must_use]
+pub fn verify(runs: &[Stored]) -> Chain {
+    let broken = |run: RunId, seq: u64, what: &str| Chain::Broken { run, seq, what: what.to_owned() };
+    let mut records = 0_u64;
+    for (n, stored) in runs.iter().enumerate() {
+        if stored.run.0 != n as u64 + 1 {
+            return broken(RunId(n as u64 + 1), 0, "the run is missing");
+        }
+        let mut prev = hex(&Sha256::digest(stored.plan.as_bytes()));
+        if stored.records.is_empty() {
+            return broken(stored.run, 1, "the record is missing");
+        }
+        for (m, record) in stored.records.iter().enumerate() {
+            let seq = m as u64 + 1;
+            if record.seq != seq {
+                return broken(stored.run, seq, "the record is missing or out of its order");
+            }
+            if record.prev != prev {
+                let what =
+                    if seq == 1 { "the stored plan was changed" } else { "it does not follow the record before" };
+                return broken(stored.run, seq, what);
+            }
+            if record.hash != record.expected_hash() {
+                return broken(stored.run, seq, "the record was changed");
+            }
+            prev.clone_from(&record.hash);
+            records += 1;
+        }
+    }
+    Chain::Whole { runs: runs.len() as u64, records }
+}
