@@ -367,17 +367,27 @@ def calls_per_refresh(args):
     calls = calls["calls"] if isinstance(calls, dict) else calls
     counts, metrics = {}, {}
     for call in calls:
-        key = (call["region"], call["service"], call["operation"])
+        window = re.search(r"StartTime=([0-9.]+)", call["params"]) if call["operation"] == "GetMetricData" else None
+        key = (call["region"], call["service"], call["operation"], window.group(1) if window else "")
         counts[key] = counts.get(key, 0) + 1
-        if call["operation"] == "GetMetricData":
-            metrics[key] = metrics.get(key, 0) + (call.get("metrics") or 0)
-    rows = []
-    for (region, service, operation), count in sorted(counts.items()):
-        asked = metrics.get((region, service, operation))
-        bound = "" if asked is None else f"{asked} metrics: at most {math.ceil(asked / 500)} for each time window"
-        rows.append([region, service, operation, str(count), bound])
+        asked = re.search(r"MetricDataQueries\[(\d+)\]", call["params"])
+        if asked:
+            metrics[key] = metrics.get(key, 0) + int(asked.group(1))
+    rows, wrong = [], 0
+    for key, count in sorted(counts.items()):
+        region, service, operation, window = key
+        remark = ""
+        if key in metrics:
+            least = math.ceil(metrics[key] / 500)
+            wrong += count != least
+            at = time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(float(window)))
+            remark = f"{metrics[key]} metrics from {at}: ceil(metrics / 500) = {least}"
+        rows.append([region, service, operation, str(count), remark])
     print_table(["Region", "service", "operation", "calls", "remark"], rows)
-    return 0 if any(r[2] == "GetMetricData" for r in rows) else 1
+    if wrong or not metrics:
+        print(f"{wrong} of {len(metrics)} windows took more calls than that", file=sys.stderr)
+        return 1
+    return 0
 
 
 def main():

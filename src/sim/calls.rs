@@ -75,13 +75,37 @@ pub fn summary(target: &Target, request: &http::Request<Bytes>) -> String {
         },
         Protocol::RestJson => path(),
         Protocol::Json => String::from_utf8_lossy(request.body()).into_owned(),
-        Protocol::Cbor => format!("{} bytes of CBOR", request.body().len()),
+        Protocol::Cbor => {
+            members(request.body()).unwrap_or_else(|| format!("{} bytes that are not CBOR", request.body().len()))
+        }
     };
     let mut short: String = text.chars().take(PARAMS_MAX).collect();
     if short.len() < text.len() {
         short.push('…');
     }
     short
+}
+
+/// `StartTime=1763629200, MetricDataQueries[412]`: of a list its length, which is what a call costs.
+fn members(body: &[u8]) -> Option<String> {
+    use ciborium::Value;
+    let Value::Map(members) = ciborium::from_reader::<Value, _>(body).ok()? else { return None };
+    let scalar = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        Value::Integer(number) => i128::from(*number).to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        _ => "…".to_owned(),
+    };
+    let one = |(name, value): &(Value, Value)| {
+        let name = name.as_text().unwrap_or("-");
+        match value {
+            Value::Array(list) => format!("{name}[{}]", list.len()),
+            Value::Tag(_, inner) => format!("{name}={}", scalar(inner)),
+            other => format!("{name}={}", scalar(other)),
+        }
+    };
+    Some(members.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 /// `UPSERT api.bank.example. A mumbai Weight=0; …`
@@ -95,4 +119,28 @@ fn changes(body: &[u8]) -> Option<String> {
         format!("{action} {} {} {} Weight={}", field("Name"), field("Type"), field("SetIdentifier"), field("Weight"))
     };
     Some(changes.children.iter().map(one).collect::<Vec<_>>().join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use ciborium::Value;
+
+    use super::members;
+
+    #[test]
+    fn a_cbor_call_is_logged_with_how_many_metrics_it_asked_for() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let body = Value::Map(vec![
+            (text("StartTime"), Value::Tag(1, Box::new(Value::Integer(1_763_629_200_i64.into())))),
+            (text("MetricDataQueries"), Value::Array(vec![Value::Null; 412])),
+            (text("ScanBy"), text("TimestampDescending")),
+        ]);
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&body, &mut bytes).expect("memory takes it");
+        assert_eq!(
+            members(&bytes).as_deref(),
+            Some("StartTime=1763629200, MetricDataQueries[412], ScanBy=TimestampDescending")
+        );
+        assert_eq!(members(b"\xff\xff not CBOR"), None);
+    }
 }

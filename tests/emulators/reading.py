@@ -34,7 +34,7 @@ def topology(checks, status, seed, writer_region=None, synchronization=None):
     """Members, writer and status of the global cluster."""
     cluster = seed["global_cluster"]
     writer_region = writer_region or seed["regions"]["primary"]
-    got = fact(status, "payments", "payments-global", "topology")
+    got = fact(status, "payments", "payments-global", "topology", seed["regions"]["recovery"])
     checks.equal("global cluster: fact", "fresh", got["state"])
     checks.equal("global cluster: id", cluster["id"], value(got, "id"))
     checks.equal("global cluster: status", "available", value(got, "status"))
