@@ -26,11 +26,12 @@ const NAP_MAX: Duration = Duration::from_secs(5);
 /// How one job ended: its worst failure; `None` = answered in full.
 pub(super) type Ended = Option<ProbeFailure>;
 
-/// In whose queue a read stands. A hung service may fill the schedule's; a guard must not wait behind it.
+/// In whose queue a read stands. A hung service may fill the schedule's: a guard's read must not wait behind it,
+/// nor behind guards' reads of another service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lane {
     Schedule,
-    Guards,
+    Guards(&'static str),
 }
 
 /// Makes one call (with its pages) and takes in what it brings.
@@ -243,7 +244,10 @@ impl Bulkhead {
         let epoch = self.inner.store().epoch();
         for region in self.inner.wakes.keys().filter(|region| **region != self.region) {
             let job = Job::One(Need::Identity { region: region.clone() });
-            tokio::spawn(perform(Arc::clone(&self.inner), region.clone(), job, epoch, Lane::Guards));
+            if self.inner.free(region, &job) > 0 {
+                let lane = Lane::Guards(job.service());
+                tokio::spawn(perform(Arc::clone(&self.inner), region.clone(), job, epoch, lane));
+            }
         }
     }
 }

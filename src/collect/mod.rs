@@ -84,7 +84,10 @@ impl Collector {
         let wakes = regions.iter().map(|region| (region.clone(), Arc::new(Notify::new()))).collect();
         let limits = regions
             .iter()
-            .flat_map(|region| [Lane::Schedule, Lane::Guards].map(|lane| (region.clone(), lane)))
+            .flat_map(|region| {
+                let guards = schedule::SERVICES.map(Lane::Guards);
+                std::iter::once(Lane::Schedule).chain(guards).map(|lane| (region.clone(), lane))
+            })
             .map(|place| (place, Arc::new(Semaphore::new(settings.concurrency.max(1)))))
             .collect();
         let store = Store::new(&regions, clock.now());
@@ -130,6 +133,12 @@ pub(crate) struct Inner {
 impl Inner {
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many more reads the guards' lane of the job's service takes now.
+    fn free(&self, region: &RegionId, job: &schedule::Job) -> usize {
+        let lane = Lane::Guards(job.service());
+        self.limits.get(&(region.clone(), lane)).map_or(0, |limit| limit.available_permits())
     }
 
     fn mode(&self) -> Mode {
@@ -255,7 +264,13 @@ impl CollectorHandle {
         for (region, needs) in inner.catalogue.needs_of(app) {
             let waited_for = inner.store().answers_now(&region);
             for job in schedule::jobs(&needs) {
-                let read = bulkhead::perform(Arc::clone(inner), region.clone(), job, epoch, Lane::Guards);
+                // A service that hangs is not asked again and again: what is on its way will come, or time out.
+                let needed = if waited_for { 1 } else { inner.settings.concurrency.max(1) };
+                if inner.free(&region, &job) < needed {
+                    continue;
+                }
+                let lane = Lane::Guards(job.service());
+                let read = bulkhead::perform(Arc::clone(inner), region.clone(), job, epoch, lane);
                 if waited_for {
                     reads.spawn(read);
                 } else {

@@ -54,6 +54,20 @@ pub enum Job {
     One(Need),
 }
 
+/// The services that needs are read from.
+pub const SERVICES: [&str; 5] = ["backup", "cloudwatch", "rds", "route53", "sts"];
+
+impl Job {
+    /// One of [`SERVICES`].
+    #[must_use]
+    pub const fn service(&self) -> &'static str {
+        match self {
+            Self::Metrics(_) => "cloudwatch",
+            Self::One(need) => need.call().0,
+        }
+    }
+}
+
 /// The calls that these needs of one Region take.
 #[must_use]
 pub fn jobs(needs: &[Need]) -> Vec<Job> {

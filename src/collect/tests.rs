@@ -66,7 +66,11 @@ impl Rig {
         let mut connection = settings(Arc::clone(&wire), Arc::clone(&clock) as Arc<dyn Clock>);
         connection.budget = budget;
         let reader = Connection::open(connection).await.reader();
-        let settings = Settings { wall_floor: Duration::from_millis(20), ..Settings::default() };
+        let settings = Settings {
+            wall_floor: Duration::from_millis(20),
+            fresh_wait: Duration::from_millis(300),
+            ..Settings::default()
+        };
         let handle = Collector::start(estate, reader, Arc::clone(&clock) as Arc<dyn Clock>, settings);
         Self { handle, wire, clock }
     }
@@ -259,4 +263,32 @@ async fn customers_served_is_read_in_both_regions_with_last_week_beside_it() {
         }
     };
     rig.until("both weeks", |s| total(s, MUMBAI) == Some(2) && total(s, HYDERABAD) == Some(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guards_that_ask_again_and_again_do_not_heap_up_calls_to_a_dead_region() {
+    let dead = Arc::new(AtomicBool::new(false));
+    let script = Arc::clone(&dead);
+    let patient = TimeBudget { attempt: Duration::from_secs(60), operation: Duration::from_secs(60), ..QUICK };
+    let rig = Rig::start(instances(), 1.0, patient, move |asked| {
+        if asked.region() == MUMBAI && script.load(Ordering::SeqCst) {
+            Reaction::BlackHole
+        } else {
+            instances_answer(asked)
+        }
+    })
+    .await;
+    rig.until("fresh", |s| fresh(s, "mum-db", MUMBAI, s.taken_at) && fresh(s, "hyd-db", HYDERABAD, s.taken_at)).await;
+    dead.store(true, Ordering::SeqCst);
+    let asked = |region: &'static str| {
+        rig.wire.count(move |asked| asked.region() == region && asked.operation() == "DescribeDBInstances")
+    };
+    let before = (asked(MUMBAI), asked(HYDERABAD));
+    let payments = AppId::new("payments");
+    for _ in 0..20 {
+        rig.handle.fresh(&payments).await;
+    }
+    let (mumbai, hyderabad) = (asked(MUMBAI) - before.0, asked(HYDERABAD) - before.1);
+    assert_eq!(hyderabad, 20, "every guard reads Hyderabad afresh");
+    assert!(mumbai <= Settings::default().concurrency, "{mumbai} hang");
 }
