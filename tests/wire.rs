@@ -11,10 +11,7 @@ use futures_util::future::BoxFuture;
 use pointsman::{
     aws::{
         Connection, ConnectionSettings, Read, ReadOp, SendOutcome, Transport, Wire, WireFailure, backup, cloudwatch,
-        connection::TimeBudget,
-        overrides::Environment,
-        rds, route53, sts,
-        write::writer,
+        connection::TimeBudget, overrides::Environment, rds, route53, sts, write::writer,
     },
     clock::SystemClock,
     collect::{Collector, CollectorHandle, Settings},
@@ -101,12 +98,7 @@ async fn rig(speed: f64) -> Rig {
             attempt: Duration::from_millis(400),
             operation: Duration::from_secs(2),
         },
-        ..ConnectionSettings::for_estate(
-            &estate,
-            transport,
-            Environment::new(),
-            Arc::clone(&clock) as Arc<dyn Clock>,
-        )
+        ..ConnectionSettings::for_estate(&estate, transport, Environment::new(), Arc::clone(&clock) as Arc<dyn Clock>)
     };
     let connection = Connection::open(settings).await;
     Rig { sim, estate, clock, connection }
@@ -168,7 +160,9 @@ async fn backup_reads_answer_over_json() {
     let rig = rig(0.0).await;
     let created_after = rig.sim.now() - Duration::from_hours(24);
     let backups = rig.read(backup::ListBackupJobs { region: mumbai(), created_after }).await.value;
-    assert!(!backups.is_empty() && backups.iter().all(|job| job.kind == JobKind::Backup && job.created > created_after));
+    assert!(
+        !backups.is_empty() && backups.iter().all(|job| job.kind == JobKind::Backup && job.created > created_after)
+    );
     let copies = rig.read(backup::ListCopyJobs { region: mumbai(), created_after }).await.value;
     assert!(copies.iter().any(|job| job.destination == Some(hyderabad())));
     rig.read(backup::ListRestoreJobs { region: hyderabad(), created_after }).await;
@@ -190,7 +184,8 @@ async fn backup_reads_answer_over_json() {
 #[tokio::test]
 async fn cloudwatch_reads_answer_over_cbor() {
     let rig = rig(0.0).await;
-    let metrics = rig.read(cloudwatch::ListMetrics { region: hyderabad(), namespace: Some("AWS/RDS".into()), name: None });
+    let metrics =
+        rig.read(cloudwatch::ListMetrics { region: hyderabad(), namespace: Some("AWS/RDS".into()), name: None });
     let metrics: Vec<MetricId> = metrics.await.value;
     let lag = metrics.iter().find(|metric| metric.name == "AuroraGlobalDBRPOLag").expect("the lag of the secondary");
     let now = rig.sim.now();
@@ -298,7 +293,8 @@ async fn a_switchover_moves_the_writer_and_a_failover_brings_it_back() {
 #[tokio::test]
 async fn a_lost_reply_leaves_a_change_in_doubt_and_is_not_sent_again() {
     let rig = rig(0.0).await;
-    let kind = FaultKind::ReplyLost { service: Some("rds".into()), operation: Some("FailoverGlobalCluster".into()), count: 1 };
+    let kind =
+        FaultKind::ReplyLost { service: Some("rds".into()), operation: Some("FailoverGlobalCluster".into()), count: 1 };
     rig.sim.inject(Fault { id: 0, kind, from: None, until: None }).expect("a fault");
     let state = rds::DescribeGlobalClusters { region: hyderabad(), id: Some("payments-global".into()) };
     let before = rig.read(state.clone()).await.value.remove(0);

@@ -323,7 +323,8 @@ impl Rig {
         let (reader, writer) = (connection.reader(), aws::write::writer(&connection));
         let region = RegionId::new(HYDERABAD);
         let id = Some("payments-global".to_owned());
-        let clusters = reader.read(&rds::DescribeGlobalClusters { region: region.clone(), id }).await.expect("readable");
+        let clusters =
+            reader.read(&rds::DescribeGlobalClusters { region: region.clone(), id }).await.expect("readable");
         let target = clusters.value[0].member_in(&region).expect("a member").cluster_arn.clone();
         let op = rds::FailoverGlobalCluster { region, global_cluster: "payments-global".into(), target_arn: target };
         let sent = writer.send_once(&op).await;
@@ -472,9 +473,7 @@ fn answer(state: &RunState, retries: &mut u32) -> Option<Answer> {
                 reason: "fibre cut confirmed by NOC".into(),
                 authoriser: "head of operations".into(),
             },
-            Ask::Rearm => {
-                Answer::Rearm(declaration(state.plan.app.as_str(), state.plan.target_region.as_str()))
-            }
+            Ask::Rearm => Answer::Rearm(declaration(state.plan.app.as_str(), state.plan.target_region.as_str())),
             Ask::Verdict { step, question } => panic!("{step}: {question}: {:#?}", state.log),
         }),
         Phase::Parked { step: Some(step), why } => {
