@@ -15,3 +15,6 @@ pub mod plan;
 pub mod run;
 pub mod signal;
 pub mod spec;
+
+#[cfg(test)]
+mod tests;

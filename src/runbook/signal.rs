@@ -200,15 +200,18 @@ pub fn read(signal: &Signal, facts: &Facts<'_>, now: Timestamp) -> Reading {
     }
 }
 
-/// When the Region was last tried at all, if that is recent.
-fn tried(health: &RegionHealth, now: Timestamp) -> Option<Timestamp> {
-    let newest = health.vantages.iter().filter_map(|vantage| vantage.outcome.as_ref()).map(|outcome| outcome.at).max();
+/// When the Region itself was last tried, if that is recent; that another Region answers says nothing of it.
+fn tried(health: &RegionHealth, region: &RegionId, now: Timestamp) -> Option<Timestamp> {
+    let own = health.vantages.iter().filter(|vantage| vantage.region == *region);
+    let newest = own.filter_map(|vantage| vantage.outcome.as_ref()).map(|outcome| outcome.at).max();
     newest.filter(|at| now.since(*at) <= VANTAGE_AGE_MAX)
 }
 
 fn unreachable(facts: &Facts<'_>, side: Side, needed: u32, now: Timestamp) -> Reading {
     let city = facts.city(side);
-    let Some((health, at)) = facts.health(side).and_then(|health| Some((health, tried(health, now)?))) else {
+    let Some((health, at)) =
+        facts.health(side).and_then(|health| Some((health, tried(health, facts.region(side), now)?)))
+    else {
         return Reading::unknown(format!("{city} was not tried lately"));
     };
     let region = facts.region(side);
@@ -239,7 +242,7 @@ fn unreachable(facts: &Facts<'_>, side: Side, needed: u32, now: Timestamp) -> Re
 
 fn reachable(facts: &Facts<'_>, side: Side, now: Timestamp) -> Reading {
     let city = facts.city(side);
-    match facts.health(side).and_then(|health| Some((health, tried(health, now)?))) {
+    match facts.health(side).and_then(|health| Some((health, tried(health, facts.region(side), now)?))) {
         None => Reading::unknown(format!("{city} was not tried lately")),
         Some((health, _)) if health.reach == Reach::Unknown => Reading::unknown(format!("{city} was not tried yet")),
         Some((health, at)) => {

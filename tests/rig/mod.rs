@@ -1,0 +1,487 @@
+//! The real engine, collector and SDK on the simulator, with a clock that moves when the engine waits, and with
+//! places at which the program can be made to die.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use pointsman::{
+    aws::{self, Connection, ConnectionSettings, Transport, Wire, WireFailure, connection::TimeBudget, rds, route53},
+    clock::SystemClock,
+    collect::{Collector, CollectorHandle, Settings},
+    domain::{AppId, Clock, Estate, RegionId, RunbookId, SafeText, Snapshot, Timestamp, resource::Routing},
+    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, store},
+    estate, probes,
+    runbook::{
+        plan::Plan,
+        run::{Answer, Ask, Declaration, Phase, RunId, RunState},
+        spec::RunbookSpec,
+    },
+    sim::{
+        Options, Reply, Sim,
+        fault::{Down, Fault, FaultKind},
+    },
+    steps,
+};
+use tokio::sync::Notify;
+
+pub const MUMBAI: &str = "ap-south-1";
+pub const HYDERABAD: &str = "ap-south-2";
+
+/// Nothing here takes longer on the wall; a test that does is stuck.
+const STUCK: Duration = Duration::from_secs(120);
+
+/// Estate time moves only when somebody asks how long to wait for it: ten times as far as they ask, so that a
+/// run of minutes takes few looks.
+pub struct Hand {
+    base: Timestamp,
+    wall: Timestamp,
+    offset_millis: AtomicU64,
+}
+
+impl Hand {
+    pub fn advance(&self, by: Duration) {
+        self.offset_millis.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    fn offset(&self) -> Duration {
+        Duration::from_millis(self.offset_millis.load(Ordering::SeqCst))
+    }
+}
+
+/// The clock as the engine sees it: waiting moves it.
+pub struct Moving(pub Arc<Hand>);
+/// The clock as everything else sees it.
+pub struct Watching(pub Arc<Hand>);
+
+impl Clock for Moving {
+    fn now(&self) -> Timestamp {
+        self.0.base + self.0.offset()
+    }
+    fn wall(&self) -> Timestamp {
+        self.0.wall + self.0.offset()
+    }
+    fn monotonic(&self) -> Duration {
+        self.0.offset()
+    }
+    fn speed(&self) -> f64 {
+        1.0
+    }
+    fn wall_duration(&self, estate: Duration) -> Duration {
+        self.0.advance(estate * 10);
+        Duration::ZERO
+    }
+}
+
+impl Clock for Watching {
+    fn now(&self) -> Timestamp {
+        self.0.base + self.0.offset()
+    }
+    fn wall(&self) -> Timestamp {
+        self.0.wall + self.0.offset()
+    }
+    fn monotonic(&self) -> Duration {
+        self.0.offset()
+    }
+    fn speed(&self) -> f64 {
+        1.0
+    }
+}
+
+/// Where the program dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    Never,
+    BeforeAppend(usize),
+    AfterAppend(usize),
+    BeforeCall(usize),
+    AfterCall(usize),
+}
+
+/// Counts, and dies at its place.
+pub struct Reaper {
+    death: Death,
+    appends: AtomicUsize,
+    calls: AtomicUsize,
+    pub dead: Notify,
+}
+
+impl Reaper {
+    pub fn new(death: Death) -> Arc<Self> {
+        Arc::new(Self { death, appends: AtomicUsize::new(0), calls: AtomicUsize::new(0), dead: Notify::new() })
+    }
+
+    pub fn counted(&self) -> (usize, usize) {
+        (self.appends.load(Ordering::SeqCst), self.calls.load(Ordering::SeqCst))
+    }
+}
+
+/// A journal whose writer dies before or after an append. To the engine that is a failed write: it stops.
+pub struct DyingStore {
+    pub inner: SqliteStore,
+    pub reaper: Arc<Reaper>,
+}
+
+impl DyingStore {
+    fn around<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let n = self.reaper.appends.fetch_add(1, Ordering::SeqCst) + 1;
+        let died = || {
+            self.reaper.dead.notify_one();
+            Err(StoreError::Failed("killed by the test".to_owned()))
+        };
+        if self.reaper.death == Death::BeforeAppend(n) {
+            return died();
+        }
+        let written = write()?;
+        if self.reaper.death == Death::AfterAppend(n) {
+            return died();
+        }
+        Ok(written)
+    }
+}
+
+impl Store for DyingStore {
+    fn create(
+        &self,
+        app: &AppId,
+        apps: &[AppId],
+        plan: &str,
+        first: &store::Written,
+    ) -> Result<(store::Lease, store::Record), StoreError> {
+        self.around(|| self.inner.create(app, apps, plan, first))
+    }
+    fn take(&self, run: RunId) -> Result<store::Lease, StoreError> {
+        self.inner.take(run)
+    }
+    fn append(&self, lease: &store::Lease, written: &store::Written) -> Result<store::Record, StoreError> {
+        self.around(|| self.inner.append(lease, written))
+    }
+    fn load(&self) -> Result<Vec<store::Stored>, StoreError> {
+        self.inner.load()
+    }
+    fn load_run(&self, run: RunId) -> Result<store::Stored, StoreError> {
+        self.inner.load_run(run)
+    }
+}
+
+/// The simulator as a wire; a mutating request may be the last thing that the program does.
+struct DyingWire {
+    sim: Arc<Sim>,
+    reaper: Arc<Reaper>,
+}
+
+impl std::fmt::Debug for DyingWire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DyingWire")
+    }
+}
+
+fn mutates(request: &http::Request<Bytes>) -> bool {
+    let body = String::from_utf8_lossy(request.body());
+    ["Action=FailoverGlobalCluster", "Action=SwitchoverGlobalCluster", "Action=CopyDBClusterSnapshot"]
+        .iter()
+        .any(|action| body.contains(action))
+        || (request.method() == http::Method::POST && request.uri().path().contains("/rrset"))
+}
+
+impl Wire for DyingWire {
+    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, WireFailure>> {
+        let mut die = false;
+        if mutates(&request) {
+            let n = self.reaper.calls.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.reaper.death == Death::BeforeCall(n) {
+                self.reaper.dead.notify_one();
+                return Box::pin(std::future::pending());
+            }
+            die = self.reaper.death == Death::AfterCall(n);
+        }
+        let reply = self.sim.handle(request);
+        if die {
+            self.reaper.dead.notify_one();
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(async move {
+            match reply {
+                Reply::Answer { response, .. } => Ok(response),
+                Reply::Refused => Err(WireFailure::Refused),
+                Reply::BlackHole => std::future::pending().await,
+                Reply::Lost { .. } => Err(WireFailure::Broken),
+            }
+        })
+    }
+}
+
+struct Collected(CollectorHandle);
+
+#[async_trait]
+impl Facts for Collected {
+    async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
+        self.0.fresh(app).await
+    }
+}
+
+static BANK: LazyLock<(Arc<Estate>, Vec<Arc<RunbookSpec>>)> = LazyLock::new(|| {
+    let loaded = estate::load(&estate::Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
+    let found: Vec<String> = loaded.errors().map(ToString::to_string).collect();
+    (loaded.estate.unwrap_or_else(|| panic!("{found:?}")), loaded.runbooks)
+});
+
+/// One simulated bank with a journal on disk; consoles come and go.
+pub struct Rig {
+    pub sim: Arc<Sim>,
+    pub hand: Arc<Hand>,
+    folder: tempfile::TempDir,
+    /// Calls up to here belong to the preparation.
+    prepared: Mutex<u64>,
+}
+
+/// One console: engine and collector. Dropping it is the death of the program.
+pub struct Console {
+    pub engine: Engine,
+    pub reaper: Arc<Reaper>,
+    _collector: CollectorHandle,
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        let wall = SystemClock::default().wall();
+        let base = Timestamp::parse("2026-11-20T09:00:00Z").expect("a time");
+        let hand = Arc::new(Hand { base, wall, offset_millis: AtomicU64::new(0) });
+        let sim = Sim::new(Options {
+            estate: Arc::clone(&BANK.0),
+            seed: 7,
+            speed: 1.0,
+            start: base,
+            clock: Arc::new(Watching(Arc::clone(&hand))),
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { sim: Arc::new(sim), hand, folder, prepared: Mutex::new(0) }
+    }
+
+    pub fn store(&self) -> SqliteStore {
+        SqliteStore::open(&self.folder.path().join("state/journal.db")).expect("the journal opens")
+    }
+
+    pub fn mumbai_down(&self, how: Down) -> u64 {
+        self.inject(FaultKind::RegionDown { region: RegionId::new(MUMBAI), how })
+    }
+
+    pub fn inject(&self, kind: FaultKind) -> u64 {
+        self.sim.inject(Fault { id: 0, kind, from: None, until: None }).expect("a fault the simulator knows")
+    }
+
+    async fn connection(&self, reaper: &Arc<Reaper>) -> Connection {
+        let wire = DyingWire { sim: Arc::clone(&self.sim), reaper: Arc::clone(reaper) };
+        let mut settings = ConnectionSettings::for_estate(
+            &BANK.0,
+            Transport::Wire(Arc::new(wire)),
+            BTreeMap::new().into_iter().collect(),
+            Arc::new(Watching(Arc::clone(&self.hand))),
+        );
+        let short = Duration::from_millis(300);
+        settings.budget = TimeBudget { connect: short, attempt: short, operation: short * 2 };
+        Connection::open(settings).await
+    }
+
+    pub async fn console(&self, death: Death) -> Console {
+        let reaper = Reaper::new(death);
+        let connection = self.connection(&reaper).await;
+        let store = DyingStore { inner: self.store(), reaper: Arc::clone(&reaper) };
+        let settings = Settings { fresh_wait: Duration::from_secs(5), ..Settings::default() };
+        let clock = Arc::new(Watching(Arc::clone(&self.hand)));
+        let collector = Collector::start(Arc::clone(&BANK.0), connection.reader(), clock, settings);
+        let mut snapshots = collector.snapshots();
+        let first = snapshots.wait_for(|snapshot| snapshot.identities.values().any(|slot| slot.last.is_some()));
+        tokio::time::timeout(STUCK, first).await.expect("read within the bound").expect("the collector lives");
+        let engine = Engine::open(EngineParts {
+            store: Arc::new(store),
+            reader: connection.reader(),
+            writer: Some(aws::write::writer(&connection)),
+            facts: Arc::new(Collected(collector.clone())),
+            clock: Arc::new(Moving(Arc::clone(&self.hand))),
+            estate: Arc::clone(&BANK.0),
+            runbooks: BANK.1.clone(),
+            permissions: Permissions::default(),
+        })
+        .expect("the engine opens");
+        Console { engine, reaper, _collector: collector }
+    }
+
+    /// Hyderabad writes and has the traffic; Mumbai was gone and is back.
+    pub async fn after_a_failover(&self) {
+        let fault = self.mumbai_down(Down::Refuse);
+        self.hand.advance(Duration::from_secs(300));
+        let connection = self.connection(&Reaper::new(Death::Never)).await;
+        let (reader, writer) = (connection.reader(), aws::write::writer(&connection));
+        let region = RegionId::new(HYDERABAD);
+        let id = Some("payments-global".to_owned());
+        let clusters =
+            reader.read(&rds::DescribeGlobalClusters { region: region.clone(), id }).await.expect("readable");
+        let target = clusters.value[0].member_in(&region).expect("a member").cluster_arn.clone();
+        let op = rds::FailoverGlobalCluster { region, global_cluster: "payments-global".into(), target_arn: target };
+        let sent = writer.send_once(&op).await;
+        assert!(matches!(sent, aws::SendOutcome::Accepted { .. }), "{sent:?}");
+        let list = route53::ListResourceRecordSets {
+            zone: "Z0PAYBANKEXAMPLE01".into(),
+            name: Some("origin.pay.bank.example".into()),
+            kind: Some("A".into()),
+        };
+        let sets = reader.read(&list).await.expect("readable").value;
+        let changes = sets.into_iter().map(|mut set| {
+            let weight = if set.set_identifier.as_deref() == Some("hyderabad") { 100 } else { 0 };
+            set.routing = Routing::Weighted { weight };
+            route53::RecordChange { action: route53::RecordAction::Upsert, set }
+        });
+        let shift = route53::ChangeRecordSets {
+            zone: "Z0PAYBANKEXAMPLE01".into(),
+            comment: "preparation".into(),
+            changes: changes.collect(),
+        };
+        let sent = writer.send_once(&shift).await;
+        assert!(matches!(sent, aws::SendOutcome::Accepted { .. }), "{sent:?}");
+        self.hand.advance(Duration::from_secs(1_200));
+        self.sim.clear(fault).expect("the fault was there");
+        self.hand.advance(Duration::from_secs(6 * 3_600));
+        *self.prepared.lock().expect("not poisoned") = self.sim.calls().last().map_or(0, |call| call.seq);
+    }
+
+    /// Calls since the preparation that changed something, by operation.
+    pub fn effects(&self) -> BTreeMap<String, usize> {
+        let after = *self.prepared.lock().expect("not poisoned");
+        let mut effects = BTreeMap::new();
+        for call in self.sim.calls_after(after).0.into_iter().filter(|call| call.effect) {
+            *effects.entry(call.operation).or_default() += 1;
+        }
+        effects
+    }
+
+    /// Mutating calls that arrived since the preparation, with an effect or not.
+    pub fn mutating_calls(&self) -> usize {
+        let after = *self.prepared.lock().expect("not poisoned");
+        let names =
+            ["FailoverGlobalCluster", "SwitchoverGlobalCluster", "CopyDBClusterSnapshot", "ChangeResourceRecordSets"];
+        self.sim.calls_after(after).0.iter().filter(|call| names.contains(&call.operation.as_str())).count()
+    }
+
+    /// Who writes and where DNS points, as the simulator itself says it.
+    pub fn world(&self) -> String {
+        let state = self.sim.state();
+        let cluster = state["global_clusters"].to_string();
+        let records = state["records"].to_string();
+        format!("{} | {}", strip_times(&cluster), strip_times(&records))
+    }
+}
+
+/// Moments differ between two runs; what is so does not.
+fn strip_times(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("2026-") {
+        out.push_str(&rest[..at]);
+        out.push_str("<time>");
+        let tail = &rest[at..];
+        let end = tail.find(['"', ',', '}']).unwrap_or(tail.len());
+        rest = &tail[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+pub fn declaration(app: &str, region: &str) -> Declaration {
+    Declaration {
+        who: SafeText::new("asha"),
+        incident: SafeText::new("INC-4471"),
+        app: app.to_owned(),
+        region: region.to_owned(),
+        outage_at: None,
+    }
+}
+
+impl Console {
+    pub async fn plan(&self, runbook: &str) -> Arc<Plan> {
+        self.engine.plan(&RunbookId::new(runbook), &AppId::new("payments")).await.expect("a plan")
+    }
+
+    pub fn state(&self, run: RunId) -> Arc<RunState> {
+        let runs = self.engine.watch().borrow().clone();
+        runs.list.iter().find(|state| state.id == run).cloned().expect("the run is listed")
+    }
+
+    /// Waits for a state of the run that the test names.
+    pub async fn until(&self, run: RunId, what: &str, is: impl Fn(&RunState) -> bool) -> Arc<RunState> {
+        let mut watch = self.engine.watch();
+        let wait = watch.wait_for(|runs| runs.list.iter().any(|state| state.id == run && is(state)));
+        let found = tokio::time::timeout(STUCK, wait).await;
+        if found.is_err() {
+            panic!("never {what}: {:#?}", self.state(run).log);
+        }
+        drop(found);
+        self.state(run)
+    }
+
+    /// Answers whatever is asked until the run ends (`Some`) or the program dies (`None`).
+    pub async fn carry(&self, run: RunId) -> Option<Arc<RunState>> {
+        tokio::time::timeout(STUCK, self.carry_on(run)).await.unwrap_or_else(|_| {
+            panic!("stuck: {:#?}\n{:#?}", self.state(run).phase, self.state(run).log);
+        })
+    }
+
+    async fn carry_on(&self, run: RunId) -> Option<Arc<RunState>> {
+        let mut watch = self.engine.watch();
+        let mut retries = 0;
+        loop {
+            let runs = watch.borrow_and_update().clone();
+            if runs.store_failure.is_some() {
+                return None;
+            }
+            let state = runs.list.iter().find(|state| state.id == run).cloned()?;
+            if state.phase.ended() {
+                return Some(state);
+            }
+            if let Some(answer) = answer(&state, &mut retries) {
+                // A refusal means that the run moved on or died; the next state says which.
+                tokio::select! {
+                    _ = self.engine.answer(run, answer) => {}
+                    () = self.reaper.dead.notified() => return None,
+                }
+                continue;
+            }
+            tokio::select! {
+                changed = watch.changed() => changed.expect("the engine lives"),
+                () = self.reaper.dead.notified() => return None,
+            }
+        }
+    }
+}
+
+fn answer(state: &RunState, retries: &mut u32) -> Option<Answer> {
+    match &state.phase {
+        Phase::Waiting(ask) => Some(match ask {
+            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } => Answer::Go { step: step.clone() },
+            Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
+            Ask::Override { step, guard, .. } => Answer::Override {
+                step: step.clone(),
+                guard: *guard,
+                reason: "fibre cut confirmed by NOC".into(),
+                authoriser: "head of operations".into(),
+            },
+            Ask::Rearm => Answer::Rearm(declaration(state.plan.app.as_str(), state.plan.target_region.as_str())),
+            Ask::Verdict { step, question } => panic!("{step}: {question}: {:#?}", state.log),
+        }),
+        Phase::Parked { step: Some(step), why } => {
+            *retries += 1;
+            assert!(*retries <= 3, "parked again and again: {why}\n{:#?}", state.log);
+            Some(Answer::Retry { step: step.clone() })
+        }
+        Phase::Parked { step: None, why } => panic!("parked for good: {why}\n{:#?}", state.log),
+        _ => None,
+    }
+}
