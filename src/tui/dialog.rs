@@ -140,7 +140,7 @@ impl Dialog {
         let blockers = plan.blockers().len();
         if blockers > 0 {
             lines.push(SafeText::new(format!(
-                "{blockers} guards do not hold now; each is read again before it counts."
+                "does not hold now: {blockers}; each guard is read again before it counts."
             )));
         }
         let fields = declaration_fields(plan);

@@ -56,6 +56,7 @@ pub struct Console {
     screen: Screen,
     clock: Arc<dyn Clock>,
     session: Session,
+    signals: mpsc::UnboundedReceiver<Signal>,
 }
 
 /// Opens the console and runs it: [`Console::open`], then [`Console::run`].
@@ -71,8 +72,10 @@ impl Console {
         // crossterm reads NO_COLOR by itself and then breaks modifiers too (console notes); our themes handle it.
         crossterm::style::force_color_output(true);
         let session = Session::enter()?;
+        let (signal_tx, signals) = mpsc::unbounded_channel();
+        signals::watch(signal_tx)?;
         state.size = terminal::size();
-        let mut console = Self { state, screen: Screen::default(), clock, session };
+        let mut console = Self { state, screen: Screen::default(), clock, session, signals };
         console.tell_time();
         console.draw()?;
         Ok(console)
@@ -80,21 +83,15 @@ impl Console {
 
     /// Runs until the person leaves or a signal ends it. The terminal is restored when it returns.
     pub async fn run(mut self, mut parts: ConsoleParts) -> io::Result<Ended> {
-        let (signal_tx, mut signals) = mpsc::unbounded_channel();
-        signals::watch(signal_tx, Arc::clone(&parts.orphaned))?;
+        signals::when_orphaned(Arc::clone(&parts.orphaned));
         let mut keys = read_terminal(Arc::clone(&self.clock))?;
-        let ended = self.turn(&mut parts, &mut keys, &mut signals).await;
+        let ended = self.turn(&mut parts, &mut keys).await;
         signals::loop_ended();
         terminal::restore();
         ended
     }
 
-    async fn turn(
-        &mut self,
-        parts: &mut ConsoleParts,
-        keys: &mut mpsc::Receiver<Msg>,
-        signals: &mut mpsc::UnboundedReceiver<Signal>,
-    ) -> io::Result<Ended> {
+    async fn turn(&mut self, parts: &mut ConsoleParts, keys: &mut mpsc::Receiver<Msg>) -> io::Result<Ended> {
         let mut drawn_at = self.clock.monotonic();
         let mut dirty = false;
         let mut open = Open { pictures: true, runs: true, calls: true, replies: true, keys: true };
@@ -108,7 +105,7 @@ impl Console {
             let mut batch: Vec<Msg> = Vec::new();
             tokio::select! {
                 biased;
-                signal = signals.recv() => match signal {
+                signal = self.signals.recv() => match signal {
                     Some(Signal::Stop(number)) => return Ok(Ended::Signal(number)),
                     Some(Signal::Continued) => self.resume(&mut batch)?,
                     None => {}
@@ -150,7 +147,7 @@ impl Console {
             }
             for msg in batch {
                 for cmd in update(&mut self.state, msg) {
-                    if let Some(ended) = self.execute(cmd, parts, signals).await? {
+                    if let Some(ended) = self.execute(cmd, parts).await? {
                         return Ok(ended);
                     }
                 }
@@ -166,12 +163,7 @@ impl Console {
         }
     }
 
-    async fn execute(
-        &mut self,
-        cmd: Cmd,
-        parts: &ConsoleParts,
-        signals: &mut mpsc::UnboundedReceiver<Signal>,
-    ) -> io::Result<Option<Ended>> {
+    async fn execute(&mut self, cmd: Cmd, parts: &ConsoleParts) -> io::Result<Option<Ended>> {
         match cmd {
             Cmd::Quit => return Ok(Some(Ended::Quit)),
             Cmd::Redraw => self.screen.forget(),
@@ -180,7 +172,7 @@ impl Console {
                 terminal::restore();
                 // The whole job, as a shell expects; the default action stops us, SIGCONT wakes us.
                 rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
-                let woken = tokio::time::timeout(SUSPEND_GRACE, signals.recv()).await;
+                let woken = tokio::time::timeout(SUSPEND_GRACE, self.signals.recv()).await;
                 if let Ok(Some(Signal::Stop(number))) = woken {
                     return Ok(Some(Ended::Signal(number)));
                 }

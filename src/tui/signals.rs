@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -40,16 +40,23 @@ pub type Orphaned = Arc<dyn Fn() + Send + Sync>;
 pub const GRACE: Duration = Duration::from_millis(700);
 
 static LOOP_ENDED: AtomicBool = AtomicBool::new(false);
+/// Unset until something runs that could have to be written down.
+static ORPHANED: OnceLock<Orphaned> = OnceLock::new();
+
+/// From now on there is something to say when nobody sits at the terminal any more.
+pub fn when_orphaned(orphaned: Orphaned) {
+    let _ = ORPHANED.set(orphaned);
+}
 
 /// The loop left in order: the caller's own clean-up is under way.
 pub fn loop_ended() {
     LOOP_ENDED.store(true, Ordering::SeqCst);
 }
 
-/// Starts both threads.
-pub fn watch(queue: UnboundedSender<Signal>, orphaned: Orphaned) -> std::io::Result<()> {
+/// Starts both threads. Before the first frame: a signal that comes with it must not find the default action, which
+/// would leave the terminal raw.
+pub fn watch(queue: UnboundedSender<Signal>) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCONT])?;
-    let last_words = Arc::clone(&orphaned);
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in &mut signals {
             if signal == SIGCONT {
@@ -57,19 +64,18 @@ pub fn watch(queue: UnboundedSender<Signal>, orphaned: Orphaned) -> std::io::Res
                 continue;
             }
             let _ = queue.send(Signal::Stop(signal));
-            let last_words = Arc::clone(&last_words);
             // The loop may be stuck (a terminal that does not read, a bug): the process still ends.
             let _ = thread::Builder::new().name("signal grace".into()).spawn(move || {
                 thread::sleep(GRACE);
                 if !LOOP_ENDED.load(Ordering::SeqCst) {
-                    end(&last_words, 128 + signal);
+                    end(128 + signal);
                 }
             });
         }
     })?;
     thread::Builder::new().name("hang-up".into()).spawn(move || {
         if hung_up() {
-            end(&orphaned, 128 + SIGHUP);
+            end(128 + SIGHUP);
         }
     })?;
     Ok(())
@@ -95,15 +101,17 @@ fn hung_up() -> bool {
 }
 
 /// Last words, at most [`GRACE`] long, then out without running anything else.
-fn end(orphaned: &Orphaned, status: i32) -> ! {
-    let (said, heard) = mpsc::channel();
-    let last_words = Arc::clone(orphaned);
-    let speaker = thread::Builder::new().name("orphaned".into()).spawn(move || {
-        last_words();
-        let _ = said.send(());
-    });
-    if speaker.is_ok() {
-        let _ = heard.recv_timeout(GRACE);
+fn end(status: i32) -> ! {
+    if let Some(last_words) = ORPHANED.get() {
+        let (said, heard) = mpsc::channel();
+        let last_words = Arc::clone(last_words);
+        let speaker = thread::Builder::new().name("orphaned".into()).spawn(move || {
+            last_words();
+            let _ = said.send(());
+        });
+        if speaker.is_ok() {
+            let _ = heard.recv_timeout(GRACE);
+        }
     }
     terminal::restore();
     low_level::exit(status)

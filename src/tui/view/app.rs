@@ -195,15 +195,13 @@ fn draw_chart(buffer: &mut Buffer, state: &State, area: Rect, app: &App, assessm
     if inner.width <= SCALE + 4 || inner.height == 0 {
         return;
     }
-    let top = short(Duration::from_secs_f64(trace.top()));
-    put_line(buffer, &state.styles, inner, 0, &vec![(format!("{top:>8}"), Role::Dim)]);
-    if inner.height > 2 {
-        let target =
-            trace.target.map_or_else(|| "no target".to_owned(), |t| format!("┄{}", short(Duration::from_secs_f64(t))));
-        put_line(buffer, &state.styles, inner, inner.height / 2, &vec![(format!("{target:>8}"), Role::TargetLine)]);
-    }
-    if inner.height > 1 {
-        put_line(buffer, &state.styles, inner, inner.height - 1, &vec![(format!("{:>8}", "0"), Role::Dim)]);
+    let mut label = |row: u16, text: &str, role: Role| {
+        put_line(buffer, &state.styles, inner, row, &vec![(format!("{text:>8}"), role)]);
+    };
+    label(0, &short(Duration::from_secs_f64(trace.top())), Role::Dim);
+    label(inner.height - 1, "0 s", Role::Dim);
+    if let (Some(row), Some(target)) = (chart::target_row(&trace, inner.height), trace.target) {
+        label(row, &short(Duration::from_secs_f64(target)), Role::TargetLine);
     }
     chart::draw(buffer, &state.styles, Rect { x: inner.x + SCALE, width: inner.width - SCALE, ..inner }, &trace);
 }

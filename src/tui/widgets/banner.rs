@@ -92,14 +92,14 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) -> u16 {
     let mode_word = mode.word();
     let name = cut(&state.estate.name, 24).into_owned();
     let mut parts: Vec<(u8, String, Role)> = vec![
-        (5, "pointsman".to_owned(), Role::Title),
+        (6, "pointsman".to_owned(), Role::Title),
         (4, name, Role::Crumb),
         (0, format!(" {mode_word} "), mode_role(mode)),
         (1, format!(" {armed} "), armed_role),
         (2, age, age_role),
     ];
     if let Some(who) = who {
-        parts.push((6, who, Role::Dim));
+        parts.push((5, who, Role::Dim));
     }
     let taken =
         |parts: &[(u8, String, Role)]| -> u16 { 1 + parts.iter().map(|(_, text, _)| width(text) + 3).sum::<u16>() };

@@ -20,6 +20,18 @@ impl Trace {
     }
 }
 
+/// The row on which the line of the target is drawn.
+#[must_use]
+pub fn target_row(trace: &Trace, rows: u16) -> Option<u16> {
+    let target = trace.target?;
+    rows.checked_sub(1).map(|last| last - (level(trace, target, usize::from(rows) * 4) / 4) as u16)
+}
+
+/// Steps from the bottom, of `steps`.
+fn level(trace: &Trace, value: f64, steps: usize) -> usize {
+    ((value / trace.top()) * steps as f64).clamp(0.0, steps as f64 - 1.0) as usize
+}
+
 /// Draws the trace; two values per column, four steps per row.
 pub fn draw(buffer: &mut Buffer, styles: &Styles, area: Rect, trace: &Trace) {
     if area.width == 0 || area.height == 0 {
@@ -27,8 +39,7 @@ pub fn draw(buffer: &mut Buffer, styles: &Styles, area: Rect, trace: &Trace) {
     }
     let (columns, rows) = (usize::from(area.width), usize::from(area.height));
     let steps = rows * 4;
-    let level = |value: f64| ((value / trace.top()) * steps as f64).clamp(0.0, steps as f64 - 1.0) as usize;
-    let target_row = trace.target.map(|target| rows - 1 - level(target) / 4);
+    let target_row = target_row(trace, area.height).map(usize::from);
     let mut dots = vec![0_u8; columns * rows];
     // Bits of a braille cell: left column 1 2 3 7, right column 4 5 6 8, top to bottom.
     const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
@@ -39,7 +50,7 @@ pub fn draw(buffer: &mut Buffer, styles: &Styles, area: Rect, trace: &Trace) {
             before = None;
             continue;
         };
-        let at = level(*value);
+        let at = level(trace, *value, steps);
         let (low, high) = before.map_or((at, at), |b| if b < at { (b + 1, at) } else { (at, b.max(at + 1) - 1) });
         for step in low.min(at)..=high.max(at) {
             let row = rows - 1 - step / 4;
