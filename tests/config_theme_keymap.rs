@@ -32,21 +32,17 @@ fn source(path: &Path) -> Arc<SourceFile> {
 /// Reads a file of that kind: whether it loaded, and what was said.
 fn read(kind: &str, path: &Path) -> (bool, Vec<Diagnostic>) {
     let file = source(path);
-    match kind {
-        "theme" => {
-            // A neighbour of the file first, then the bundled ones: how the program resolves `inherits` too.
-            let resolve = |name: &str| {
-                let neighbour = path.with_file_name(format!("{name}.toml"));
-                if neighbour.exists() { Some(source(&neighbour)) } else { theme::bundled_source(name) }
-            };
-            let (theme, found) = theme::parse(&file, &resolve);
-            (theme.is_some(), found)
-        }
-        _ => {
-            let (keymap, found) = keymap::parse(&file);
-            (keymap.is_some(), found)
-        }
+    if kind == "keymap" {
+        let (keymap, found) = keymap::parse(&file);
+        return (keymap.is_some(), found);
     }
+    // A neighbour of the file first, then the bundled ones: how the program resolves `inherits` too.
+    let resolve = |name: &str| {
+        let neighbour = path.with_file_name(format!("{name}.toml"));
+        if neighbour.exists() { Some(source(&neighbour)) } else { theme::bundled_source(name) }
+    };
+    let (theme, found) = theme::parse(&file, &resolve);
+    (theme.is_some(), found)
 }
 
 fn valid_files_load(kind: &str) {
@@ -61,7 +57,8 @@ fn invalid_files_fail_as_expected(kind: &str) {
     let mut wrong = Vec::new();
     for path in corpus(&format!("invalid/{kind}")) {
         let (loaded, found) = read(kind, &path);
-        let said: String = found.iter().map(|d| format!("{d}\n")).collect();
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let said = lines.join("\n") + "\n";
         let expected = path.with_extension("expected");
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
             fs::write(&expected, &said).expect("writable");

@@ -462,6 +462,22 @@ mod tests {
     }
 
     #[test]
+    fn among_many_points_in_any_order_the_newest_counts() {
+        let mut case = Case::aged(minutes(65), Some(minutes(240)));
+        case.set().points.push(fx::point(fx::now() - minutes(5)));
+        case.set().points.push(fx::point(fx::now() - minutes(125)));
+        assert_eq!(case.judge().exposure.exposure, Some(minutes(5)));
+    }
+
+    #[test]
+    fn a_percentile_is_the_nearest_rank() {
+        let hundred: Vec<Duration> = (1..=100).map(minutes).collect();
+        assert_eq!((percentile(&hundred, 95), percentile(&hundred, 99)), (minutes(95), minutes(99)));
+        let ten: Vec<Duration> = (1..=10).map(minutes).collect();
+        assert_eq!((percentile(&ten, 95), percentile(&ten, 99)), (minutes(10), minutes(10)));
+    }
+
+    #[test]
     fn completion_is_never_data_time() {
         let mut case = Case::aged(minutes(65), Some(minutes(240)));
         case.set().points[0].completed = Some(fx::now() - minutes(1));

@@ -14,6 +14,8 @@ pub mod rto;
 mod served;
 mod standing;
 pub mod streaming;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::time::Duration;
