@@ -185,7 +185,7 @@ pub fn simulator(common: &Common, files: &Files, clock: &Arc<SystemClock>) -> Ar
         estate: files.estate.clone(),
         seed: common.seed,
         speed: common.speed,
-        start: clock.wall(),
+        start: common.sim_start.unwrap_or_else(|| clock.wall()),
         clock,
     }))
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::domain::Timestamp;
+
 pub mod check;
 pub mod exit;
 pub mod keys;
@@ -44,6 +46,9 @@ pub struct Common {
     /// Seed of the embedded simulator
     #[arg(long, global = true, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Estate time at which the embedded simulator starts, instead of now: the same seed then gives the same estate
+    #[arg(long, global = true, value_name = "RFC3339", value_parser = moment)]
+    pub sim_start: Option<Timestamp>,
     /// Theme: default, light, high-contrast, monochrome, or a file
     #[arg(long, global = true, value_name = "NAME|FILE")]
     pub theme: Option<String>,
@@ -72,6 +77,10 @@ fn speed(text: &str) -> Result<f64, String> {
         Ok(n) if (0.0..=10_000.0).contains(&n) => Ok(n),
         _ => Err("a number from 0 (still) to 10000".to_owned()),
     }
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "a moment with its zone, like 2026-11-20T14:32:07+05:30".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

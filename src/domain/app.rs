@@ -152,6 +152,8 @@ pub struct Timings {
     pub decision: Duration,
     pub dns_ttl: Duration,
     pub verification: Duration,
+    /// How long the recovery itself takes, said by its owner; only where no failover runbook tells it better.
+    pub execution: Option<Duration>,
 }
 
 /// The last rehearsals, newest last.

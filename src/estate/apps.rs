@@ -204,6 +204,7 @@ fn timings(table: &Table<'_, '_>) -> Timings {
             *slot = duration;
         }
     }
+    timings.execution = inner.get("execution").and_then(|_| need_span_of_time(&inner, "execution")).map(|(d, _)| d);
     inner.done();
     timings
 }

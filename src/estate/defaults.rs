@@ -20,6 +20,7 @@ pub const TIMINGS: Timings = Timings {
     decision: Duration::from_secs(5 * MINUTE),
     dns_ttl: Duration::from_secs(MINUTE),
     verification: Duration::from_secs(MINUTE),
+    execution: None,
 };
 
 /// `component.mandatory`: an app is never better than its worst component, unless the file says otherwise.

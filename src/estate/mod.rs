@@ -51,6 +51,7 @@
 //! runbooks = { failover = "…", switchover = "…", failback = "…", re-protect = "…" }
 //! served = { namespace = "Bank/Edge", good = "RequestsServed", total = "RequestsTotal", dimensions = { App = "…" } }
 //! timings = { detection = "3m", decision = "5m", dns_ttl = "60s", verification = "60s" }   # these are the defaults
+//! # execution = "1h40m" beside them: how long the recovery takes, as long as no failover runbook tells it (default none)
 //! accepted = { owner = "…", since = 2026-11-02T10:00:00+05:30, until = 2027-01-31T10:00:00+05:30, reason = "…" }
 //!
 //! [[app.drill]]

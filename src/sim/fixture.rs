@@ -80,6 +80,7 @@ fn app(id: &str, tier: u8, backup: Option<BackupPolicy>, components: Vec<Compone
             decision: minutes(10),
             dns_ttl: minutes(1),
             verification: minutes(5),
+            execution: None,
         },
         note: None,
     }

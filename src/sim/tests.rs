@@ -93,7 +93,13 @@ fn app(id: &str, components: Vec<Component>) -> App {
         drills: Vec::new(),
         served: None,
         accepted: None,
-        timings: Timings { detection: minute, decision: minute, dns_ttl: minute, verification: minute },
+        timings: Timings {
+            detection: minute,
+            decision: minute,
+            dns_ttl: minute,
+            verification: minute,
+            execution: None,
+        },
         note: None,
     }
 }

@@ -109,6 +109,7 @@ pub fn app(id: &str) -> App {
             decision: minutes(5),
             dns_ttl: Duration::from_mins(1),
             verification: minutes(1),
+            execution: None,
         },
         note: None,
     }

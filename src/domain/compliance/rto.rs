@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Execution, RtoEstimate, RtoProof, RtoStanding, Verdict};
 use crate::domain::{
     app::{App, Timings},
-    time::{Timestamp, short, short_up},
+    time::{Timestamp, short_up},
 };
 
 /// Two drills a year.
@@ -31,10 +31,25 @@ pub fn estimate(timings: &Timings, execution: &Execution) -> RtoEstimate {
     }
 }
 
+/// What the owner of an app without a failover runbook says its recovery takes. A runbook knows better: with one the
+/// figure is not used, even when the runbook could not be read.
+#[must_use]
+pub fn declared(app: &App) -> Option<Execution> {
+    let critical_path = app.timings.execution.filter(|_| !app.runbooks.contains_key("failover"))?;
+    Some(Execution {
+        critical_path,
+        basis: "declared".into(),
+        dns_ttl: app.timings.dns_ttl,
+        verification: Duration::ZERO,
+        runbook_digest: String::new(),
+    })
+}
+
 /// How an app stands against its RTO.
 #[must_use]
 pub fn standing(app: &App, execution: Option<&Execution>, now: Timestamp) -> RtoStanding {
-    let estimated = execution.map(|execution| estimate(&app.timings, execution));
+    let declared = declared(app);
+    let estimated = execution.or(declared.as_ref()).map(|execution| estimate(&app.timings, execution));
     let proven = proof(app, now);
     let verdict = verdict(app.rto, estimated.as_ref(), proven.as_ref());
     RtoStanding { target: app.rto, estimated, proven, verdict }
@@ -66,10 +81,10 @@ fn verdict(target: Option<Duration>, estimated: Option<&RtoEstimate>, proven: Op
         (_, Some(proof)) if !proof.lapsed => Verdict::Met { sampled: false },
         (_, Some(proof)) => at_risk(format!("proof lapsed: {} in {}", short_up(proof.achieved), proof.source)),
         (Some(estimate), None) => {
-            at_risk(format!("not proven: {} {}, never drilled", short(estimate.total()), estimate.basis))
+            at_risk(format!("not proven: {} {}, never drilled", short_up(estimate.total()), estimate.basis))
         }
         (None, None) => Verdict::Unknown {
-            why: "no failover runbook to estimate from, never drilled".into(),
+            why: "not known: no failover runbook, no declared execution, never drilled".into(),
             at_least: None,
             at_most: None,
         },
@@ -130,6 +145,23 @@ mod tests {
             let standing = standing(&app, *execution, fx::now());
             assert_eq!(standing.verdict.word(), *word, "{rule}: {standing:?}");
         }
+    }
+
+    #[test]
+    fn a_declared_execution_stands_in_for_a_missing_failover_runbook_only() {
+        let mut app = fx::app("vendor");
+        app.rto = Some(minutes(120));
+        assert_eq!(standing(&app, None, fx::now()).estimated, None, "nothing declared, nothing estimated");
+        app.timings.execution = Some(minutes(100));
+        let estimated = standing(&app, None, fx::now()).estimated.expect("declared");
+        let rest = app.timings.detection + app.timings.decision + app.timings.dns_ttl + app.timings.verification;
+        assert_eq!((estimated.total(), estimated.basis.as_str()), (minutes(100) + rest, "declared"));
+        assert_eq!(standing(&app, None, fx::now()).verdict.word(), "at-risk", "declared is not proven");
+
+        app.runbooks.insert("failover".to_owned(), RunbookId::new("failover"));
+        assert_eq!(standing(&app, None, fx::now()).estimated, None, "the runbook would know; it was not read");
+        let by_runbook = standing(&app, Some(&fx::execution(minutes(5))), fx::now()).estimated;
+        assert_eq!(by_runbook.map(|estimate| estimate.execution), Some(minutes(5)));
     }
 
     #[test]
