@@ -123,7 +123,7 @@ fn broken(what: &str, errors: &[&Diagnostic]) -> Failure {
     Failure::usage(lines)
 }
 
-/// The bundled theme of that name, or a file; NO_COLOR and the terminal's depth are applied by the console.
+/// The bundled theme of that name, or a file; `NO_COLOR` and the terminal's depth are applied by the console.
 pub fn load_theme(common: &Common) -> Result<Theme, Failure> {
     let wanted = common.theme.as_deref().unwrap_or("default");
     if let Some(theme) = Theme::bundled(wanted) {
@@ -499,7 +499,7 @@ pub fn console(common: &Common) -> Result<u8, Failure> {
     ended
 }
 
-/// NO_COLOR and the depth of the terminal are applied here, so that the views know styles only.
+/// `NO_COLOR` and the depth of the terminal are applied here, so that the views know styles only.
 fn console_themes(common: &Common) -> Result<Vec<Arc<Theme>>, Failure> {
     let depth = colour_depth(|name| std::env::var(name).ok());
     let chosen = load_theme(common)?;

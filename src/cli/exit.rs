@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Usage or configuration error (sysexits' EX_USAGE).
+/// Usage or configuration error (sysexits' `EX_USAGE`).
 pub const USAGE: u8 = 64;
 /// A run stopped for a person.
 pub const PARKED: u8 = 4;

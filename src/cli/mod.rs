@@ -33,6 +33,7 @@ pub struct Cli {
 
 /// Options that every subcommand understands.
 #[derive(Clone, Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag that a person writes or does not")]
 pub struct Common {
     /// Folder of the estate's files; else the environment variable, else the XDG config folder, else the bundled estate on the simulator
     #[arg(long, global = true, value_name = "DIR", env = "POINTSMAN_ESTATE")]

@@ -86,7 +86,7 @@ impl<'a> Document<'a> {
 
 /// One table being read. `what` names it in messages, e.g. `app "payments"`.
 pub struct Table<'d, 'a> {
-    table: &'d DeTable<'a>,
+    keys: &'d DeTable<'a>,
     span: Range<usize>,
     what: String,
     asked: RefCell<BTreeSet<String>>,
@@ -100,8 +100,8 @@ pub struct Value<'d, 'a> {
 }
 
 impl<'d, 'a> Table<'d, 'a> {
-    fn new(table: &'d DeTable<'a>, span: Range<usize>, what: String, report: Report) -> Self {
-        Self { table, span, what, asked: RefCell::default(), report }
+    fn new(keys: &'d DeTable<'a>, span: Range<usize>, what: String, report: Report) -> Self {
+        Self { keys, span, what, asked: RefCell::default(), report }
     }
 
     #[must_use]
@@ -123,7 +123,7 @@ impl<'d, 'a> Table<'d, 'a> {
     #[must_use]
     pub fn entries(&self) -> Vec<(String, Range<usize>, Value<'d, 'a>)> {
         let mut entries: Vec<_> = self
-            .table
+            .keys
             .iter()
             .map(|(key, value)| {
                 self.asked.borrow_mut().insert(key.get_ref().to_string());
@@ -138,7 +138,7 @@ impl<'d, 'a> Table<'d, 'a> {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value<'d, 'a>> {
         self.asked.borrow_mut().insert(key.to_owned());
-        self.table.get(key).map(|value| Value { value })
+        self.keys.get(key).map(|value| Value { value })
     }
 
     /// The value under `key`; its absence is an error.
@@ -319,7 +319,7 @@ impl<'d, 'a> Table<'d, 'a> {
     /// Reports the keys that nobody asked for. Every table that is read ends with this.
     pub fn done(self) {
         let asked = self.asked.into_inner();
-        for (key, _) in self.table {
+        for (key, _) in self.keys {
             let name = key.get_ref();
             if asked.contains(name.as_ref()) {
                 continue;

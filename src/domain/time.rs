@@ -203,7 +203,7 @@ pub fn short(d: Duration) -> String {
     }
     match secs {
         0..60 => format!("{secs} s"),
-        60..3_600 if secs % 60 == 0 || secs >= 600 => format!("{} m", secs / 60),
+        60..3_600 if secs.is_multiple_of(60) || secs >= 600 => format!("{} m", secs / 60),
         60..3_600 => format!("{} m {:02} s", secs / 60, secs % 60),
         3_600..172_800 if secs % 3_600 < 60 => format!("{} h", secs / 3_600),
         3_600..172_800 => format!("{} h {:02} m", secs / 3_600, secs % 3_600 / 60),

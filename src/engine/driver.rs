@@ -175,7 +175,8 @@ impl Driver {
     /// A person's word: refused in words, or written down and obeyed.
     async fn hear(&mut self, order: Order) -> Result<(), Stopped> {
         let Order { answer, reply } = order;
-        let verdict = match fold::admit(&self.course, &answer) {
+        let admitted = fold::admit(&self.course, &answer);
+        let verdict = match admitted {
             Err(illegal) => Err(Refusal(illegal.0)),
             Ok(()) => {
                 self.last_word = self.shared.clock.monotonic();
@@ -183,13 +184,11 @@ impl Driver {
                     self.armed_at = self.last_word;
                 }
                 let actor = self.person();
-                match self.append(Event::Answered { answer }, actor).await {
-                    Ok(()) => Ok(()),
-                    Err(Stopped) => {
-                        let _ = reply.send(Err(Refusal(SafeText::new("the journal cannot be written"))));
-                        return Err(Stopped);
-                    }
+                if let Err(stopped) = self.append(Event::Answered { answer }, actor).await {
+                    let _ = reply.send(Err(Refusal(SafeText::new("the journal cannot be written"))));
+                    return Err(stopped);
                 }
+                Ok(())
             }
         };
         let _ = reply.send(verdict); // who asked may have gone
@@ -527,7 +526,7 @@ impl Driver {
         };
         let written = written(&entry, &self.course, self.shared.clock.wall(), self.shared.clock.monotonic());
         let store = Arc::clone(&self.shared.store);
-        let lease = Lease { run: self.lease.run, epoch: self.lease.epoch, _held: Box::new(()) };
+        let lease = Lease { run: self.lease.run, epoch: self.lease.epoch, held: Box::new(()) };
         let outcome = tokio::task::spawn_blocking(move || store.append(&lease, &written)).await;
         match outcome {
             Ok(Ok(_)) => {

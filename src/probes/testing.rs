@@ -46,6 +46,7 @@ pub(crate) fn app(id: &str, components: Vec<Component>) -> App {
             decision: Duration::ZERO,
             dns_ttl: Duration::ZERO,
             verification: Duration::ZERO,
+            execution: None,
         },
         note: None,
     }

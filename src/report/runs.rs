@@ -97,9 +97,8 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
 #[must_use]
 pub fn run_line(run: &RunState, zone: &Zone) -> String {
     let waits = match &run.phase {
-        Phase::Parked { why, .. } => format!(": {why}"),
+        Phase::Parked { why, .. } | Phase::Abandoned { why } => format!(": {why}"),
         Phase::Waiting(ask) => ask.step().map_or_else(|| ": to be declared again".to_owned(), |s| format!(" at {s}")),
-        Phase::Abandoned { why } => format!(": {why}"),
         _ => String::new(),
     };
     format!(

@@ -136,9 +136,8 @@ impl<'a> Facts<'a> {
     /// The newest value of a gauge, while it speaks for now.
     pub(super) fn gauge(&self, component: &ComponentId, now: Timestamp) -> Result<(f64, Timestamp), String> {
         let newest = self.seen(component, What::Gauge).max_by_key(|seen| seen.observed_at);
-        let series = match newest.map(|seen| &seen.value) {
-            Some(Fact::Gauge(series)) => series,
-            _ => return Err(format!("{component} was never read")),
+        let Some(Fact::Gauge(series)) = newest.map(|seen| &seen.value) else {
+            return Err(format!("{component} was never read"));
         };
         current(series, now).map_or_else(
             || {

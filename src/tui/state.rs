@@ -275,9 +275,8 @@ impl State {
         let id = match (self.screen(), self.selected()) {
             (Screen::App(id), _) => id.clone(),
             (_, Some(Target::App(id) | Target::Component(id, _) | Target::Runbook(_, id))) => id.clone(),
-            (_, Some(Target::Run(run))) => self.run(*run)?.plan.app.clone(),
+            (_, Some(Target::Run(run))) | (Screen::Run(run), _) => self.run(*run)?.plan.app.clone(),
             (Screen::Plan, _) => self.plan_shown()?.app.clone(),
-            (Screen::Run(run), _) => self.run(*run)?.plan.app.clone(),
             _ => return None,
         };
         self.estate.app(&id)
