@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        AppId, Estate, Mode, Picture, SafeText, Snapshot, Timestamp, app::App, call::CallRecord,
-        compliance::Assessment, observation::Slot,
+        AppId, Estate, Mode, Picture, SafeText, Snapshot, Timestamp, app::App, call::CallRecord, compliance::Assessment,
     },
     keymap::{Context, Key, Keymap, Row},
     runbook::{
@@ -273,11 +272,11 @@ impl State {
     #[must_use]
     pub fn app_meant(&self) -> Option<&App> {
         let id = match (self.screen(), self.selected()) {
-            (Screen::App(id), _) => id.clone(),
-            (_, Some(Target::App(id) | Target::Component(id, _) | Target::Runbook(_, id))) => id.clone(),
-            (_, Some(Target::Run(run))) => self.run(*run)?.plan.app.clone(),
+            (Screen::App(id), _) | (_, Some(Target::App(id) | Target::Component(id, _) | Target::Runbook(_, id))) => {
+                id.clone()
+            }
+            (Screen::Run(run), _) | (_, Some(Target::Run(run))) => self.run(*run)?.plan.app.clone(),
             (Screen::Plan, _) => self.plan_shown()?.app.clone(),
-            (Screen::Run(run), _) => self.run(*run)?.plan.app.clone(),
             _ => return None,
         };
         self.estate.app(&id)
@@ -362,9 +361,10 @@ impl State {
     #[must_use]
     pub fn oldest(&self) -> Option<Timestamp> {
         let snapshot = &self.picture.snapshot;
-        fn seen<T>(slot: &Slot<T>) -> Option<Timestamp> {
-            slot.last.as_ref().map(|o| o.observed_at)
-        }
-        snapshot.oldest_observed().into_iter().chain(snapshot.jobs.values().filter_map(seen)).min()
+        snapshot
+            .oldest_observed()
+            .into_iter()
+            .chain(snapshot.jobs.values().filter_map(|slot| slot.last.as_ref().map(|o| o.observed_at)))
+            .min()
     }
 }

@@ -7,6 +7,8 @@
 //! the selected app: why; contradictions of policy
 //! ```
 
+use std::fmt::Write as _;
+
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{Line, put_line, put_table};
@@ -153,7 +155,7 @@ fn served_line(state: &State) -> Line {
     let share = if rate > 0.0 { Some(good / rate) } else { None };
     let mut said = format!("customers served {}   {}", words::share(share), words::per_second(rate));
     if before > 0.0 {
-        said.push_str(&format!("   {:.0} % of last week", against / before * 100.0));
+        let _ = write!(said, "   {:.0} % of last week", against / before * 100.0);
     }
     vec![(said, Role::Text)]
 }
@@ -183,7 +185,7 @@ fn notes(state: &State, columns: u16, most: usize) -> Vec<Line> {
     let mut notes: Vec<Line> = Vec::new();
     let Some(Target::App(id)) = state.selected() else { return notes };
     if let (Some(app), Some(assessment)) = (state.estate.app(id), state.assessment(id)) {
-        let why: Vec<&str> = assessment.reasons.iter().map(|reason| reason.as_str()).collect();
+        let why: Vec<&str> = assessment.reasons.iter().map(std::ops::Deref::deref).collect();
         if !matches!(assessment.verdict, Verdict::Met { .. }) || !why.is_empty() {
             let verdict = words::app_verdict(app, assessment, &state.estate.zone);
             let said = std::iter::once(verdict.as_str()).chain(why).collect::<Vec<_>>().join("; ");
@@ -197,9 +199,9 @@ fn notes(state: &State, columns: u16, most: usize) -> Vec<Line> {
     if !warnings.is_empty() {
         let mut said = format!("⚠ {} policy warnings", warnings.len());
         if let Some(first) = own.first() {
-            said.push_str(&format!("; here: {}", first.text));
+            let _ = write!(said, "; here: {}", first.text);
             if own.len() > 1 {
-                said.push_str(&format!(" (+{})", own.len() - 1));
+                let _ = write!(said, " (+{})", own.len() - 1);
             }
         }
         // The policy has the last of the lines there are.
