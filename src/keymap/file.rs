@@ -24,7 +24,9 @@ pub fn parse(file: &Arc<SourceFile>) -> (Option<Keymap>, Vec<Diagnostic>) {
     let (document, report) = document::parse(file);
     let Some(document) = document else { return (None, report.take()) };
     let root = document.root();
+    let names_a_base = root.get("inherits").is_some();
     let inherited = inherited(&root, &report);
+    let whole = inherited.is_some() || !names_a_base;
     let own = own_rows(&root, &report);
     root.done();
 
@@ -38,7 +40,10 @@ pub fn parse(file: &Arc<SourceFile>) -> (Option<Keymap>, Vec<Diagnostic>) {
     }
     let keymap = Keymap { name: stem(&file.name), bindings };
     hidden_by_global(&own, &keymap, &report);
-    reachable(&keymap, &report);
+    // With a base that could not be had, everything would be missing: said once, at `inherits`.
+    if whole {
+        reachable(&keymap, &report);
+    }
 
     let found = report.take();
     let sound = found.iter().all(|d| d.level != Level::Error);
@@ -159,7 +164,8 @@ fn friction(row: &Row, report: &Report) {
         let message = format!("`{word}` needs a deliberate chord, not `{}`", shown(on));
         error("unguarded", message, "two or more different keys, like [\"g\", \"!\"]");
     } else if run.acts() && on.last().is_some_and(reflex) {
-        let message = format!("`{word}` may not end on `{}`: enter, space and y are pressed by reflex", shown(on));
+        let last = shown(&on[on.len() - 1..]);
+        let message = format!("`{word}` may not end on `{last}`: enter, space and y are pressed by reflex");
         error("reflex-key", message, "choose another key");
     }
     if !context.takes_global() && on[0].types_text() && !(run.guarded() && on.len() > 1) {

@@ -62,11 +62,13 @@ fn read_chain(
             return false;
         };
         let root = document.root();
+        let names_a_base = root.get("inherits").is_some();
         let inherits = root.text("inherits");
         layers.push(read_layer(&root, report.clone()));
         root.done();
         let mut next = None;
-        let mut broken = false;
+        // With a base that could not be had, most would be missing: said once, at `inherits`.
+        let mut broken = names_a_base && inherits.is_none();
         if let Some((name, span)) = inherits {
             match resolve(&name) {
                 Some(base) if seen.contains(&base.name) => {
@@ -310,8 +312,8 @@ mod tests {
 
     #[test]
     fn a_variant_may_be_a_palette_and_nothing_else() {
-        let base = "[palette]\nink = \"#000000\"\n[roles]\n".to_owned()
-            + &Role::ALL.iter().map(|r| format!("{} = {{ fg = \"ink\" }}\n", r.word())).collect::<String>();
+        let roles: Vec<String> = Role::ALL.iter().map(|r| format!("{} = {{ fg = \"ink\" }}", r.word())).collect();
+        let base = format!("[palette]\nink = \"#000000\"\n[roles]\n{}\n", roles.join("\n"));
         let resolve = |name: &str| (name == "base").then(|| source("base.toml", &base));
         let (_, found) = parse(&source("mine.toml", "inherits = \"base\"\n[palette]\nink = \"red\"\n"), &resolve);
         assert!(found.iter().all(|d| d.code == "same-style"), "{found:?}");
@@ -324,12 +326,12 @@ mod tests {
     /// WCAG 2.2 contrast ratio.
     fn contrast(a: Color, b: Color) -> f64 {
         let luminance = |colour: Color| {
-            let Color::Rgb(r, g, b) = colour else { panic!("{colour:?} has no known brightness") };
+            let Color::Rgb(red, green, blue) = colour else { panic!("{colour:?} has no known brightness") };
             let part = |v: u8| {
                 let v = f64::from(v) / 255.0;
                 if v <= 0.03928 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
             };
-            0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b)
+            0.2126 * part(red) + 0.7152 * part(green) + 0.0722 * part(blue)
         };
         let (a, b) = (luminance(a), luminance(b));
         (a.max(b) + 0.05) / (a.min(b) + 0.05)

@@ -1,10 +1,27 @@
 //! What the facts mean: exposure against target, verdicts, RTO standing, the decide card. DESIGN section 5.
 //!
 //! Pure and total: every combination of facts has an answer, and the answer to missing facts is Unknown, never
-//! Met. One file per table of rules: [`streaming`], [`backups`], [`rto`], [`decide`], [`served`]; this file
-//! holds the words and joins them.
+//! Met. One file per table of rules: [`streaming`], [`backups`], [`standing`] (one component), [`rto`], [`decide`],
+//! [`served`], [`order`] (worst first, exit codes); [`assess`] joins them; this file holds the words.
+
+mod assess;
+pub mod backups;
+mod decide;
+#[cfg(test)]
+mod fixtures;
+mod order;
+pub mod rto;
+mod served;
+mod standing;
+pub mod streaming;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use std::time::Duration;
+
+pub use assess::assess;
+pub use order::{exit_code, order, ratio as exposure_ratio, severity};
 
 use serde::Serialize;
 
@@ -42,12 +59,6 @@ pub struct Execution {
     pub runbook_digest: String,
 }
 
-/// The judgement on one app.
-#[must_use]
-pub fn assess(_question: &Question<'_>) -> Assessment {
-    unimplemented!("helper A")
-}
-
 /// The judgement on an app, an exposure or a component. Always drawn as word + glyph + colour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -71,7 +82,7 @@ pub enum Verdict {
     NoTarget,
 }
 
-/// Exit and sort precedence: Breached, Unknown, AtRisk / NoTarget, Met. Lower is worse.
+/// Exit and sort precedence: `Breached`, `Unknown`, `AtRisk` / `NoTarget`, `Met`. Lower is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
@@ -137,6 +148,15 @@ impl Exposure {
             locked: None,
             verdict: Verdict::Unknown { why, at_least: None, at_most: None },
         }
+    }
+}
+
+/// Exposure over target; what is known at least where the value is not, zero where there is nothing to compare.
+fn ratio(exposure: &Exposure) -> f64 {
+    match (exposure.exposure.or(exposure.at_least), exposure.target) {
+        (Some(lost), Some(target)) if !target.is_zero() => lost.as_secs_f64() / target.as_secs_f64(),
+        (Some(lost), Some(_)) if !lost.is_zero() => f64::INFINITY,
+        _ => 0.0,
     }
 }
 

@@ -1,0 +1,19 @@
+//! Causes in words, the same on every screen.
+
+use std::time::Duration;
+
+use crate::domain::{observation::ProbeError, time::short};
+
+/// `access denied (backup ListCopyJobs in ap-south-2)`
+pub(super) fn cause(error: Option<&ProbeError>) -> String {
+    error.map_or_else(
+        || "not read yet".to_owned(),
+        |error| format!("{} ({} in {})", error.failure.word(), error.call, error.region),
+    )
+}
+
+/// `not refreshed for 4 m: access denied (…)`
+pub(super) fn stale(age: Duration, error: Option<&ProbeError>) -> String {
+    let why = error.map(|error| format!(": {}", cause(Some(error)))).unwrap_or_default();
+    format!("not refreshed for {}{why}", short(age))
+}
