@@ -2,11 +2,16 @@
 //!
 //! It holds shared pictures (`Arc`), never clients, channels or clocks: the time is whatever the last message said.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     dialog::Dialog,
     filter::Filter,
+    summary::Summary,
     tables::{self, List, Target},
     widgets::{Styles, table::Direction},
 };
@@ -136,6 +141,10 @@ pub struct State {
     pub calls: Arc<[CallRecord]>,
     pub plan: PlanPane,
     pub history: BTreeMap<AppId, History>,
+    /// Of `picture`.
+    pub summary: Summary,
+    /// Where each app stands in the estate.
+    app_places: HashMap<AppId, usize>,
 
     /// Never empty; the last one is shown.
     pub screens: Vec<Screen>,
@@ -164,6 +173,8 @@ impl State {
             judged_at: now,
             assessments: Vec::new(),
         });
+        let summary = Summary::of(&estate, &picture);
+        let app_places = estate.apps.iter().enumerate().map(|(n, app)| (app.id.clone(), n)).collect();
         let mut state = Self {
             estate,
             runbooks,
@@ -180,6 +191,8 @@ impl State {
             calls: Arc::from([]),
             plan: PlanPane::Nothing,
             history: BTreeMap::new(),
+            summary,
+            app_places,
             screens: vec![Screen::Board],
             places: BTreeMap::new(),
             list: List::default(),
@@ -231,7 +244,7 @@ impl State {
 
     #[must_use]
     pub fn assessment(&self, id: &AppId) -> Option<&Assessment> {
-        self.picture.assessments.iter().find(|assessment| assessment.app == *id)
+        self.summary.place(id).and_then(|at| self.picture.assessments.get(at))
     }
 
     #[must_use]
@@ -279,7 +292,19 @@ impl State {
             (Screen::Plan, _) => self.plan_shown()?.app.clone(),
             _ => return None,
         };
-        self.estate.app(&id)
+        self.app(&id)
+    }
+
+    /// As [`Estate::app`], without going through all of them.
+    #[must_use]
+    pub fn app(&self, id: &AppId) -> Option<&App> {
+        self.app_places.get(id).and_then(|at| self.estate.apps.get(*at))
+    }
+
+    /// Shows another picture.
+    pub(super) fn show(&mut self, picture: Arc<Picture>) {
+        self.summary = Summary::of(&self.estate, &picture);
+        self.picture = picture;
     }
 
     /// Rows of the screen shown: what `down` can reach.
@@ -355,16 +380,5 @@ impl State {
             }
             history.points.push((at, figure.as_secs_f64()));
         }
-    }
-
-    /// When the oldest value on screen was observed: facts and lists of jobs alike.
-    #[must_use]
-    pub fn oldest(&self) -> Option<Timestamp> {
-        let snapshot = &self.picture.snapshot;
-        snapshot
-            .oldest_observed()
-            .into_iter()
-            .chain(snapshot.jobs.values().filter_map(|slot| slot.last.as_ref().map(|o| o.observed_at)))
-            .min()
     }
 }

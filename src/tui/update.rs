@@ -81,7 +81,7 @@ fn take_picture(state: &mut State, picture: Arc<Picture>) {
         state.held_back = Some(picture);
         return;
     }
-    state.picture = picture;
+    state.show(picture);
     if matches!(state.screen(), Screen::Board | Screen::App(_) | Screen::Backups | Screen::Replication) {
         state.refresh_list();
     }
@@ -376,7 +376,7 @@ fn next_sort(state: &mut State) {
 
 fn freeze(state: &mut State) {
     if let Some(newest) = state.held_back.take() {
-        state.picture = newest;
+        state.show(newest);
         state.refresh_list();
     } else {
         state.held_back = Some(Arc::clone(&state.picture));
