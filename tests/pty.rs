@@ -71,7 +71,7 @@ impl Terminal {
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let screen = Arc::clone(&seen);
         thread::spawn(move || {
-            let mut bytes = [0_u8; 65_536];
+            let mut bytes = [0_u8; 8_192];
             while let Ok(n) = reader.read(&mut bytes) {
                 if n == 0 {
                     break;
@@ -221,7 +221,7 @@ fn when_the_terminal_hangs_up_the_process_is_gone_within_a_second() {
     let (tx, rx) = mpsc::channel();
     thread::spawn(move || {
         let mut parser = vt100::Parser::new(24, 80, 0);
-        let mut bytes = [0_u8; 65_536];
+        let mut bytes = [0_u8; 8_192];
         while let Ok(n) = reader.read(&mut bytes) {
             parser.process(&bytes[..n]);
             if n == 0 || parser.screen().contents().contains("VERDICT") {

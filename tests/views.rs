@@ -4,7 +4,7 @@
 //! before committing it. A file holds the lines of the screen, then for each line its runs of styles
 //! (`a12 b8` = 12 cells of style a, 8 of b), then what each letter stands for.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use pointsman::{
     domain::{AppId, Mode, SafeText, Timestamp, Verdict, compliance::Assessment, time::short},
@@ -689,13 +689,13 @@ fn a_verdict_is_a_word_a_sign_and_a_style_of_its_own_even_without_colour() {
         Verdict::Breached { by: secs(1) },
         Verdict::Unknown { why: "x".into(), at_least: None, at_most: None },
     ];
-    let mut looks: BTreeMap<String, ()> = BTreeMap::new();
+    let mut looks: BTreeSet<String> = BTreeSet::new();
     for verdict in &verdicts {
         let style = styles.get(words::verdict_role(verdict));
-        looks.insert(format!("{:?}", style.add_modifier), ());
+        looks.insert(format!("{:?}", style.add_modifier));
     }
     assert_eq!(looks.len(), verdicts.len(), "modifiers alone tell them apart: {looks:?}");
-    let words: BTreeMap<&str, ()> = verdicts.iter().map(|v| (words::glyph(v), ())).collect();
+    let words: BTreeSet<&str> = verdicts.iter().map(words::glyph).collect();
     assert_eq!(words.len(), verdicts.len());
 }
 

@@ -14,6 +14,7 @@ pub mod runtime;
 pub mod screen;
 pub mod signals;
 pub mod state;
+pub mod summary;
 pub mod tables;
 pub mod terminal;
 pub mod update;

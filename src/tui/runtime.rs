@@ -108,6 +108,11 @@ impl Console {
                 signal = self.signals.recv() => match signal {
                     Some(Signal::Stop(number)) => return Ok(Ended::Signal(number)),
                     Some(Signal::Continued) => self.resume(&mut batch)?,
+                    Some(Signal::Resized) => {
+                        urgent = true;
+                        let (width, height) = terminal::size();
+                        batch.push(Msg::Resize { width, height });
+                    }
                     None => {}
                 },
                 msg = keys.recv(), if open.keys => match msg {

@@ -15,7 +15,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::{
-    consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM},
+    consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH},
     iterator::Signals,
     low_level,
 };
@@ -30,6 +30,8 @@ pub enum Signal {
     Stop(i32),
     /// The process was stopped and goes on.
     Continued,
+    /// The terminal has another size. crossterm tells of it too, but only from its first read on.
+    Resized,
 }
 
 /// Called when nobody sits at the terminal any more: start nothing more, write down what is in flight as Unknown.
@@ -56,11 +58,16 @@ pub fn loop_ended() {
 /// Starts both threads. Before the first frame: a signal that comes with it must not find the default action, which
 /// would leave the terminal raw.
 pub fn watch(queue: UnboundedSender<Signal>) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCONT])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCONT, SIGWINCH])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in &mut signals {
-            if signal == SIGCONT {
-                let _ = queue.send(Signal::Continued);
+            let harmless = match signal {
+                SIGCONT => Some(Signal::Continued),
+                SIGWINCH => Some(Signal::Resized),
+                _ => None,
+            };
+            if let Some(harmless) = harmless {
+                let _ = queue.send(harmless);
                 continue;
             }
             let _ = queue.send(Signal::Stop(signal));

@@ -2,18 +2,22 @@
 //!
 //! It holds shared pictures (`Arc`), never clients, channels or clocks: the time is whatever the last message said.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     dialog::Dialog,
     filter::Filter,
+    summary::Summary,
     tables::{self, List, Target},
     widgets::{Styles, table::Direction},
 };
 use crate::{
     domain::{
-        AppId, Estate, Mode, Picture, SafeText, Snapshot, Timestamp, app::App, call::CallRecord,
-        compliance::Assessment, observation::Slot,
+        AppId, Estate, Mode, Picture, SafeText, Snapshot, Timestamp, app::App, call::CallRecord, compliance::Assessment,
     },
     keymap::{Context, Key, Keymap, Row},
     runbook::{
@@ -137,6 +141,10 @@ pub struct State {
     pub calls: Arc<[CallRecord]>,
     pub plan: PlanPane,
     pub history: BTreeMap<AppId, History>,
+    /// Of `picture`.
+    pub summary: Summary,
+    /// Where each app stands in the estate.
+    app_places: HashMap<AppId, usize>,
 
     /// Never empty; the last one is shown.
     pub screens: Vec<Screen>,
@@ -165,6 +173,8 @@ impl State {
             judged_at: now,
             assessments: Vec::new(),
         });
+        let summary = Summary::of(&estate, &picture);
+        let app_places = estate.apps.iter().enumerate().map(|(n, app)| (app.id.clone(), n)).collect();
         let mut state = Self {
             estate,
             runbooks,
@@ -181,6 +191,8 @@ impl State {
             calls: Arc::from([]),
             plan: PlanPane::Nothing,
             history: BTreeMap::new(),
+            summary,
+            app_places,
             screens: vec![Screen::Board],
             places: BTreeMap::new(),
             list: List::default(),
@@ -232,7 +244,7 @@ impl State {
 
     #[must_use]
     pub fn assessment(&self, id: &AppId) -> Option<&Assessment> {
-        self.picture.assessments.iter().find(|assessment| assessment.app == *id)
+        self.summary.place(id).and_then(|at| self.picture.assessments.get(at))
     }
 
     #[must_use]
@@ -273,13 +285,26 @@ impl State {
     #[must_use]
     pub fn app_meant(&self) -> Option<&App> {
         let id = match (self.screen(), self.selected()) {
-            (Screen::App(id), _) => id.clone(),
-            (_, Some(Target::App(id) | Target::Component(id, _) | Target::Runbook(_, id))) => id.clone(),
-            (_, Some(Target::Run(run))) | (Screen::Run(run), _) => self.run(*run)?.plan.app.clone(),
+            (Screen::App(id), _) | (_, Some(Target::App(id) | Target::Component(id, _) | Target::Runbook(_, id))) => {
+                id.clone()
+            }
+            (Screen::Run(run), _) | (_, Some(Target::Run(run))) => self.run(*run)?.plan.app.clone(),
             (Screen::Plan, _) => self.plan_shown()?.app.clone(),
             _ => return None,
         };
-        self.estate.app(&id)
+        self.app(&id)
+    }
+
+    /// As [`Estate::app`], without going through all of them.
+    #[must_use]
+    pub fn app(&self, id: &AppId) -> Option<&App> {
+        self.app_places.get(id).and_then(|at| self.estate.apps.get(*at))
+    }
+
+    /// Shows another picture.
+    pub(super) fn show(&mut self, picture: Arc<Picture>) {
+        self.summary = Summary::of(&self.estate, &picture);
+        self.picture = picture;
     }
 
     /// Rows of the screen shown: what `down` can reach.
@@ -355,15 +380,5 @@ impl State {
             }
             history.points.push((at, figure.as_secs_f64()));
         }
-    }
-
-    /// When the oldest value on screen was observed: facts and lists of jobs alike.
-    #[must_use]
-    pub fn oldest(&self) -> Option<Timestamp> {
-        let snapshot = &self.picture.snapshot;
-        fn seen<T>(slot: &Slot<T>) -> Option<Timestamp> {
-            slot.last.as_ref().map(|o| o.observed_at)
-        }
-        snapshot.oldest_observed().into_iter().chain(snapshot.jobs.values().filter_map(seen)).min()
     }
 }

@@ -81,7 +81,7 @@ fn take_picture(state: &mut State, picture: Arc<Picture>) {
         state.held_back = Some(picture);
         return;
     }
-    state.picture = picture;
+    state.show(picture);
     if matches!(state.screen(), Screen::Board | Screen::App(_) | Screen::Backups | Screen::Replication) {
         state.refresh_list();
     }
@@ -355,14 +355,14 @@ fn back(state: &mut State) {
     state.pending_rows.clear();
 }
 
-fn step(state: &mut State, rows: i64) {
-    let last = state.rows().saturating_sub(1) as i64;
+fn step(state: &mut State, rows: isize) {
+    let last = state.rows().saturating_sub(1);
     let place = state.place_mut();
-    place.selected = (place.selected as i64 + rows).clamp(0, last) as usize;
+    place.selected = place.selected.saturating_add_signed(rows).min(last);
 }
 
-fn page(state: &State) -> i64 {
-    i64::from(state.size.1.saturating_sub(8).max(1))
+fn page(state: &State) -> isize {
+    isize::try_from(state.size.1.saturating_sub(8).max(1)).unwrap_or(1)
 }
 
 fn next_sort(state: &mut State) {
@@ -376,7 +376,7 @@ fn next_sort(state: &mut State) {
 
 fn freeze(state: &mut State) {
     if let Some(newest) = state.held_back.take() {
-        state.picture = newest;
+        state.show(newest);
         state.refresh_list();
     } else {
         state.held_back = Some(Arc::clone(&state.picture));

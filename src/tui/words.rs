@@ -2,6 +2,8 @@
 //!
 //! Every verdict is word + glyph + colour. Nothing here decides anything: the domain did.
 
+use std::fmt::Write as _;
+
 use crate::{
     domain::{
         Estate, SafeText, Slot, Timestamp, Verdict, Zone,
@@ -63,8 +65,12 @@ pub fn app_verdict(app: &App, assessment: &Assessment, zone: &Zone) -> String {
     let mut text = verdict(&assessment.verdict, zone);
     if let Some(worst) = assessment.flags.design {
         match &app.accepted {
-            Some(accepted) => text.push_str(&format!(" · by design, accepted to {}", zone.day(accepted.until))),
-            None => text.push_str(&format!(" · by design, worst {}", short_up(worst))),
+            Some(accepted) => {
+                let _ = write!(text, " · by design, accepted to {}", zone.day(accepted.until));
+            }
+            None => {
+                let _ = write!(text, " · by design, worst {}", short_up(worst));
+            }
         }
     }
     if let Some(late) = &assessment.flags.late {
@@ -149,10 +155,10 @@ pub fn served(standing: &ServedStanding) -> String {
     let Some(success) = standing.success else { return "customers served unknown".to_owned() };
     let mut text = format!("served {}", share(Some(success)));
     if let Some(rate) = standing.per_second {
-        text.push_str(&format!("  {}", per_second(rate)));
+        let _ = write!(text, "  {}", per_second(rate));
     }
     if let Some(against) = standing.against_last_week {
-        text.push_str(&format!("  {:.0} % of last week", against * 100.0));
+        let _ = write!(text, "  {:.0} % of last week", against * 100.0);
     }
     text
 }

@@ -248,7 +248,7 @@ fn rto(target: Duration, total: Duration, proven: Option<u64>) -> RtoStanding {
             lapsed: false,
         }),
         verdict: if total > target {
-            Verdict::Breached { by: total - target }
+            Verdict::Breached { by: total.saturating_sub(target) }
         } else {
             Verdict::Met { sampled: false }
         },

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         Estate, Picture,
         app::App,
-        compliance::{Assessment, Exposure},
+        compliance::{Assessment, Exposure, RtoEstimate},
         observation::At,
     },
     theme::Role,
@@ -85,7 +85,7 @@ fn row(estate: &Estate, picture: &Picture, app: &App, assessment: &Assessment) -
         CellText::text(words::back_to(&assessment.corrupted, picture.judged_at, zone))
             .sorted_by(assessment.corrupted.data_time.map_or(f64::MIN, |at| at.millis() as f64)),
         CellText::text(words::rto(&assessment.rto))
-            .sorted_by_duration(assessment.rto.estimated.as_ref().map(|e| e.total())),
+            .sorted_by_duration(assessment.rto.estimated.as_ref().map(RtoEstimate::total)),
         CellText::dim(words::rto_basis(&assessment.rto, picture.judged_at)),
         CellText::new(words::app_verdict(app, assessment, zone), role).sorted_by(severity),
     ];
@@ -94,4 +94,4 @@ fn row(estate: &Estate, picture: &Picture, app: &App, assessment: &Assessment) -
 }
 
 /// How long an observation may be unread before its age is drawn as old, where no slot says it.
-pub const AGE_BUDGET: Duration = Duration::from_secs(300);
+pub const AGE_BUDGET: Duration = Duration::from_mins(5);

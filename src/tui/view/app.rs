@@ -1,5 +1,7 @@
 //! One app: what would be lost and until when one can wait, exposure over time, components on both sides.
 
+use std::fmt::Write as _;
+
 use std::time::Duration;
 
 use ratatui::{buffer::Buffer, layout::Rect};
@@ -25,7 +27,9 @@ use crate::{
 };
 
 /// How far back the chart looks.
-const CHART_SPAN: Duration = Duration::from_secs(6 * 3_600);
+const CHART_SPAN: Duration = Duration::from_hours(6);
+/// Columns for the figures left of a chart.
+const SCALE: u16 = 9;
 /// Values of a chart before it is narrowed to the screen.
 const CHART_VALUES: usize = 360;
 
@@ -73,7 +77,7 @@ fn head(buffer: &mut Buffer, state: &State, area: Rect, app: &App, assessment: O
     );
     let mut about = format!(" · {} · tier {} · {}", app.strategy.word(), app.tier, app.criticality);
     if let Some(a) = assessment {
-        about.push_str(&format!(" · {}", words::served(&a.served)));
+        let _ = write!(about, " · {}", words::served(&a.served));
     }
     // The verdict stays when there is no room for both.
     let room = pen.left().saturating_sub(width(&said) + 3);
@@ -171,13 +175,13 @@ fn decide_words(state: &State, card: &DecideCard) -> String {
             .map_or_else(|| "loss not bounded".to_owned(), |loss| format!("lose at most {}", short_up(loss))),
     );
     if let (Some(from), Some(to)) = (card.loss_from, card.loss_to) {
-        said.push_str(&format!(" ({}-{})", zone.clock(from), zone.clock(to)));
+        let _ = write!(said, " ({}-{})", zone.clock(from), zone.clock(to));
     }
     if let Some(back) = card.back_at {
-        said.push_str(&format!(", back {}", zone.clock_minutes(back)));
+        let _ = write!(said, ", back {}", zone.clock_minutes(back));
     }
     if let Some(last) = card.last_moment {
-        said.push_str(&format!("; last moment {}", zone.clock_minutes(last)));
+        let _ = write!(said, "; last moment {}", zone.clock_minutes(last));
     }
     said
 }
@@ -191,7 +195,6 @@ fn draw_chart(buffer: &mut Buffer, state: &State, area: Rect, app: &App, assessm
         Pen::new(buffer, &state.styles, inner, 0).gap(1).put("no reading yet", Role::Dim);
         return;
     }
-    const SCALE: u16 = 9;
     if inner.width <= SCALE + 4 || inner.height == 0 {
         return;
     }
@@ -259,7 +262,7 @@ pub fn trace(state: &State, app: &App, assessment: &Assessment) -> Trace {
                     newest = newest.max(Some(points[next].1));
                     next += 1;
                 }
-                if t <= observed_at + Duration::from_secs(60) {
+                if t <= observed_at + Duration::from_mins(1) {
                     *value = newest.map(|created| t.since(created).as_secs_f64());
                 }
             }
@@ -284,13 +287,13 @@ fn notes(state: &State, app: &App, columns: u16) -> Vec<Line> {
     if let Some(drill) = app.drills.last() {
         let mut said = format!("last drill: {} {}", drill.name, zone.day(drill.at));
         if let Some(rto) = drill.rto_achieved {
-            said.push_str(&format!(", back in {}", short(rto)));
+            let _ = write!(said, ", back in {}", short(rto));
         }
         if drill.findings_open > 0 {
-            said.push_str(&format!(", {} findings open", drill.findings_open));
+            let _ = write!(said, ", {} findings open", drill.findings_open);
         }
         if let Some(due) = drill.next_due {
-            said.push_str(&format!(" · next due {}", zone.day(due)));
+            let _ = write!(said, " · next due {}", zone.day(due));
         }
         notes.push(vec![(said, Role::Dim)]);
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
-    let totals = backups::totals(&state.estate, &state.picture);
+    let totals = &state.summary.backups;
     let [backup, copy, restore] = totals.by_kind;
     let mut head: Line = vec![("last 24 h".to_owned(), Role::Dim)];
     match totals.success() {

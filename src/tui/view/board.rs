@@ -7,11 +7,13 @@
 //! the selected app: why; contradictions of policy
 //! ```
 
+use std::fmt::Write as _;
+
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{Line, put_line, put_table};
 use crate::{
-    domain::{Fact, Region, Side, Verdict, snapshot::Reach},
+    domain::{Region, Side, Verdict, snapshot::Reach},
     theme::Role,
     tui::{
         state::State,
@@ -72,7 +74,10 @@ fn title(state: &State, side: Side) -> String {
 
 fn side_lines(state: &State, side: Side) -> [Line; 2] {
     let mut first = reach(state, side);
-    first.push((format!("   writers {}", writers(state, side)), Role::Text));
+    first.push((
+        format!("   writers {}", state.summary.writers(side).map_or_else(|| "?".to_owned(), |n| n.to_string())),
+        Role::Text,
+    ));
     let second = match side {
         Side::Primary => served_line(state),
         Side::Recovery => ready_line(state),
@@ -111,64 +116,29 @@ pub const fn reach_look(reach: Reach) -> (&'static str, Role) {
     }
 }
 
-/// Databases whose writer was last seen on that side; what is not known is said.
-fn writers(state: &State, side: Side) -> String {
-    let here = &state.estate.regions.get(side).id;
-    let mut clusters = std::collections::BTreeMap::new();
-    for (id, slot) in &state.picture.snapshot.facts {
-        if let Some(seen) = &slot.last
-            && let Fact::Topology(cluster) = &seen.value
-        {
-            // Both Regions tell of the same cluster: the newest word counts.
-            let newest = clusters.entry((&id.app, &id.component)).or_insert((seen.observed_at, cluster));
-            if newest.0 < seen.observed_at {
-                *newest = (seen.observed_at, cluster);
-            }
-        }
-    }
-    if clusters.is_empty() {
-        return "?".to_owned();
-    }
-    clusters.values().filter(|(_, c)| c.writer().is_some_and(|w| w.region == *here)).count().to_string()
-}
-
 /// Customers served, over all apps that count them.
 fn served_line(state: &State) -> Line {
-    let (mut rate, mut good, mut known) = (0.0, 0.0, 0);
-    let (mut before, mut against) = (0.0, 0.0);
-    for served in state.picture.assessments.iter().map(|a| &a.served) {
-        if let (Some(success), Some(per_second)) = (served.success, served.per_second) {
-            rate += per_second;
-            good += success * per_second;
-            known += 1;
-            if let Some(share) = served.against_last_week.filter(|share| *share > 0.0) {
-                before += per_second / share;
-                against += per_second;
-            }
-        }
-    }
-    if known == 0 {
+    let Some(served) = state.summary.served else {
         return vec![("customers served: unknown".to_owned(), Role::VerdictUnknown)];
-    }
-    let share = if rate > 0.0 { Some(good / rate) } else { None };
-    let mut said = format!("customers served {}   {}", words::share(share), words::per_second(rate));
-    if before > 0.0 {
-        said.push_str(&format!("   {:.0} % of last week", against / before * 100.0));
+    };
+    let mut said =
+        format!("customers served {}   {}", words::share(served.share), words::per_second(served.per_second));
+    if let Some(against) = served.against_last_week {
+        let _ = write!(said, "   {:.0} % of last week", against * 100.0);
     }
     vec![(said, Role::Text)]
 }
 
 /// How many apps could be recovered within their RPO, and the first that could not.
 fn ready_line(state: &State) -> Line {
-    let judged = &state.picture.assessments;
-    let good =
-        judged.iter().filter(|a| matches!(a.region_lost.verdict, Verdict::Met { .. } | Verdict::AtRisk { .. })).count();
-    if judged.is_empty() {
+    let summary = &state.summary;
+    if summary.judged == 0 {
         return vec![("nothing judged yet".to_owned(), Role::VerdictUnknown)];
     }
-    let mut line = vec![(format!("within RPO for {good} of {} apps", judged.len()), Role::Text)];
+    let said = format!("within RPO for {} of {} apps", summary.within_rpo, summary.judged);
+    let mut line = vec![(said, Role::Text)];
     let first = state.list.rows.first().and_then(|row| match &row.target {
-        Target::App(id) => state.estate.app(id).zip(state.assessment(id)),
+        Target::App(id) => state.app(id).zip(state.assessment(id)),
         _ => None,
     });
     if let Some((app, assessment)) = first.filter(|(_, a)| !matches!(a.verdict, Verdict::Met { .. })) {
@@ -182,8 +152,8 @@ fn ready_line(state: &State) -> Line {
 fn notes(state: &State, columns: u16, most: usize) -> Vec<Line> {
     let mut notes: Vec<Line> = Vec::new();
     let Some(Target::App(id)) = state.selected() else { return notes };
-    if let (Some(app), Some(assessment)) = (state.estate.app(id), state.assessment(id)) {
-        let why: Vec<&str> = assessment.reasons.iter().map(|reason| reason.as_str()).collect();
+    if let (Some(app), Some(assessment)) = (state.app(id), state.assessment(id)) {
+        let why: Vec<&str> = assessment.reasons.iter().map(std::ops::Deref::deref).collect();
         if !matches!(assessment.verdict, Verdict::Met { .. }) || !why.is_empty() {
             let verdict = words::app_verdict(app, assessment, &state.estate.zone);
             let said = std::iter::once(verdict.as_str()).chain(why).collect::<Vec<_>>().join("; ");
@@ -197,9 +167,9 @@ fn notes(state: &State, columns: u16, most: usize) -> Vec<Line> {
     if !warnings.is_empty() {
         let mut said = format!("⚠ {} policy warnings", warnings.len());
         if let Some(first) = own.first() {
-            said.push_str(&format!("; here: {}", first.text));
+            let _ = write!(said, "; here: {}", first.text);
             if own.len() > 1 {
-                said.push_str(&format!(" (+{})", own.len() - 1));
+                let _ = write!(said, " (+{})", own.len() - 1);
             }
         }
         // The policy has the last of the lines there are.

@@ -103,16 +103,13 @@ fn ending(state: &State, dialog: &Dialog) -> (String, Role) {
     if let Some(note) = dialog.note {
         return (format!("{note}    {cancel}"), Role::Warning);
     }
-    match dialog.missing() {
-        Some(missing) => (format!("{missing}    {} next    {cancel}", keys(Command::Submit)), Role::Dim),
-        None => {
-            let ready = dialog.reads_chord('\u{0}');
-            let send = keys(Command::Send);
-            if ready {
-                (format!("then  {send}  sends it    {cancel}"), Role::Armed)
-            } else {
-                (format!("{} when it is right, then  {send}    {cancel}", keys(Command::Submit)), Role::Accent)
-            }
-        }
+    if let Some(missing) = dialog.missing() {
+        return (format!("{missing}    {} next    {cancel}", keys(Command::Submit)), Role::Dim);
+    }
+    let send = keys(Command::Send);
+    if dialog.reads_chord('\u{0}') {
+        (format!("then  {send}  sends it    {cancel}"), Role::Armed)
+    } else {
+        (format!("{} when it is right, then  {send}    {cancel}", keys(Command::Submit)), Role::Accent)
     }
 }

@@ -175,7 +175,7 @@ fn foot(
     match plan.rto_target {
         None => pen.gap(2).put("no RTO target", Role::VerdictNoTarget),
         Some(target) if total > target => pen.gap(2).put(
-            &format!("target {}  ✖ would miss by {}", short(target), short(total - target)),
+            &format!("target {}  ✖ would miss by {}", short(target), short(total.saturating_sub(target))),
             Role::VerdictBreached,
         ),
         Some(target) => pen.gap(2).put(&format!("target {}  ●", short(target)), Role::VerdictMet),

@@ -71,7 +71,7 @@ fn head(state: &State, run: &RunState, columns: u16) -> Vec<Line> {
                 "since declaration {} / {} ✖ +{}   ",
                 mmss(since_declared),
                 mmss(target),
-                short(since_declared - target)
+                short(since_declared.saturating_sub(target))
             );
             clocks.push((said, Role::VerdictBreached));
         }
@@ -240,7 +240,7 @@ fn asking(state: &State, run: &RunState, columns: u16) -> Vec<Line> {
         Phase::Waiting(ask) => match ask {
             Ask::Key { .. } => say(format!("{}: press {}", title(ask), keys(Command::Confirm)), Role::Accent),
             Ask::Chord { .. } => {
-                say(format!("{}: disruptive, chord {}", title(ask), keys(Command::Send)), Role::HazardDisruptive)
+                say(format!("{}: disruptive, chord {}", title(ask), keys(Command::Send)), Role::HazardDisruptive);
             }
             Ask::Loss { phrase, .. } => say(
                 format!("{}: data may be lost ({phrase}). {} opens the dialog", title(ask), keys(Command::Open)),

@@ -40,7 +40,7 @@ pub fn age(state: &State) -> (String, Role) {
         let age = state.now.since(state.picture.judged_at);
         return (format!("FROZEN {} ago", words::age(age)), Role::Warning);
     }
-    let Some(oldest) = state.oldest() else { return ("nothing read yet".to_owned(), Role::VerdictUnknown) };
+    let Some(oldest) = state.summary.oldest else { return ("nothing read yet".to_owned(), Role::VerdictUnknown) };
     let speed = match state.mode() {
         Mode::Simulated { speed } => speed.max(1.0),
         Mode::Live | Mode::Drill => 1.0,

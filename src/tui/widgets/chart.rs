@@ -5,6 +5,9 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::paint::{Pen, Styles};
 use crate::theme::Role;
 
+/// Bits of a braille cell: left column 1 2 3 7, right column 4 5 6 8, top to bottom.
+const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
+
 /// Values by column: `None` where nothing is known, which is drawn as a gap and never as zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
@@ -41,8 +44,6 @@ pub fn draw(buffer: &mut Buffer, styles: &Styles, area: Rect, trace: &Trace) {
     let steps = rows * 4;
     let target_row = target_row(trace, area.height).map(usize::from);
     let mut dots = vec![0_u8; columns * rows];
-    // Bits of a braille cell: left column 1 2 3 7, right column 4 5 6 8, top to bottom.
-    const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
     let resampled = resample(&trace.values, columns * 2);
     let mut before: Option<usize> = None;
     for (x, value) in resampled.iter().enumerate() {
