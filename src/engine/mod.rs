@@ -361,6 +361,7 @@ impl Engine {
         // Registered before it can end: the lock is held until the handle is in.
         let mut state = self.shared.lock();
         state.courses.insert(run, course);
+        self.shared.send(&state); // listed before anybody is told its number
         let task = tokio::spawn(driver.drive()).abort_handle();
         state.drivers.insert(run, Handle { orders, task });
         run

@@ -1,6 +1,8 @@
 //! The real engine, collector and SDK on the simulator, with a clock that moves when the engine waits, and with
 //! places at which the program can be made to die.
 
+#![allow(dead_code, reason = "each test crate that includes it uses its own part")]
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -283,7 +285,7 @@ impl Rig {
         let mut settings = ConnectionSettings::for_estate(
             &BANK.0,
             Transport::Wire(Arc::new(wire)),
-            BTreeMap::new().into_iter().collect(),
+            BTreeMap::new(),
             Arc::new(Watching(Arc::clone(&self.hand))),
         );
         let short = Duration::from_millis(300);
@@ -299,7 +301,13 @@ impl Rig {
         let clock = Arc::new(Watching(Arc::clone(&self.hand)));
         let collector = Collector::start(Arc::clone(&BANK.0), connection.reader(), clock, settings);
         let mut snapshots = collector.snapshots();
-        let first = snapshots.wait_for(|snapshot| snapshot.identities.values().any(|slot| slot.last.is_some()));
+        let first = snapshots.wait_for(|snapshot| {
+            let known = |region: &str| snapshot.identities.get(region).is_some_and(|slot| slot.last.is_some());
+            let asked = |region: &str| {
+                snapshot.identities.get(region).is_some_and(|slot| slot.last.is_some() || slot.failure.is_some())
+            };
+            known(HYDERABAD) && asked(MUMBAI)
+        });
         tokio::time::timeout(STUCK, first).await.expect("read within the bound").expect("the collector lives");
         let engine = Engine::open(EngineParts {
             store: Arc::new(store),
