@@ -25,8 +25,8 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
     let roomy = area.width >= 100 && area.height >= 22;
     let pair = if roomy { 4 } else { 2 };
     draw_pair(buffer, state, Rect { height: pair, ..area }, roomy);
-    let notes = notes(state, area.width.saturating_sub(2));
     let most = if area.height >= 30 { 4 } else { 2 };
+    let notes = notes(state, area.width.saturating_sub(2), most);
     let below = notes.len().min(most) as u16;
     let table = Rect { y: area.y + pair, height: area.height.saturating_sub(pair + below), ..area };
     let empty = if state.picture.assessments.is_empty() {
@@ -179,7 +179,7 @@ fn ready_line(state: &State) -> Line {
 }
 
 /// Under the table: why the selected app stands where it stands, and contradictions of policy.
-fn notes(state: &State, columns: u16) -> Vec<Line> {
+fn notes(state: &State, columns: u16, most: usize) -> Vec<Line> {
     let mut notes: Vec<Line> = Vec::new();
     let Some(Target::App(id)) = state.selected() else { return notes };
     if let (Some(app), Some(assessment)) = (state.estate.app(id), state.assessment(id)) {
@@ -202,8 +202,9 @@ fn notes(state: &State, columns: u16) -> Vec<Line> {
                 said.push_str(&format!(" (+{})", own.len() - 1));
             }
         }
-        // On a low screen the first line is the reason and the second the policy.
-        notes.insert(notes.len().min(1), vec![(said, Role::Warning)]);
+        // The reason first, cut where the screen is low; the policy under it, and never in the middle of it.
+        notes.truncate(most.saturating_sub(1));
+        notes.push(vec![(said, Role::Warning)]);
     }
     notes
 }
