@@ -175,7 +175,7 @@ fn check_prints_the_contradictions_of_the_bundled_estate_and_exits_0() {
     let output = run(state.path(), &["check", "--short"]);
     let said = text(&output.stdout);
     assert_eq!(code(&output), 0, "{said}");
-    assert!(said.contains("warning") && said.contains("vendor-assistance"), "{said}");
+    assert!(said.contains("warning") && said.contains("Vendor assistance"), "{said}");
 }
 
 #[test]

@@ -142,6 +142,9 @@ async fn declare(prompts: &mut Prompts, outage_at: Option<crate::domain::Timesta
     })
 }
 
+/// A driver publishes as soon as it runs.
+const FIRST_WORD_WITHIN: Duration = Duration::from_secs(10);
+
 /// Follows the run, prints what happens, and asks when it asks.
 async fn drive(core: &Core, id: RunId) -> Result<u8, Failure> {
     let mut watch = core.engine.watch();
@@ -159,7 +162,14 @@ async fn drive(core: &Core, id: RunId) -> Result<u8, Failure> {
             });
         }
         let Some(run) = runs_now.list.iter().find(|r| r.id == id).cloned() else {
-            return Err(Failure { code: 1, lines: vec![format!("run {id} vanished from the journal")] });
+            // Its driver has not spoken yet.
+            if tokio::time::timeout(FIRST_WORD_WITHIN, watch.changed()).await.is_err() {
+                return Err(Failure {
+                    code: 1,
+                    lines: vec![format!("run {id}: its driver says nothing"), format!("`pointsman resume {id}`")],
+                });
+            }
+            continue;
         };
         for (at, line) in run.log.iter().skip(printed) {
             println!("{}  {line}", core.estate.zone.clock(*at));
