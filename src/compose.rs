@@ -304,6 +304,7 @@ async fn assemble(
         reader.clone(),
         dyn_clock.clone(),
         collect::Settings {
+            mode: opening_mode(common, backing),
             endpoint_overrides: connection.endpoint_overrides().to_vec(),
             ..collect::Settings::default()
         },
@@ -342,6 +343,15 @@ struct Fresh(CollectorHandle);
 impl engine::Facts for Fresh {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
         self.0.fresh(app).await
+    }
+}
+
+/// What this process knows of itself before anything answered: the embedded simulator is never called LIVE.
+fn opening_mode(common: &Common, backing: Backing) -> Mode {
+    match backing {
+        Backing::EmbeddedSimulator => Mode::Simulated { speed: common.speed },
+        Backing::Aws if common.drill => Mode::Drill,
+        Backing::Aws => Mode::Live,
     }
 }
 
@@ -470,11 +480,7 @@ pub fn console(common: &Common) -> Result<u8, Failure> {
     let themes = console_themes(common)?;
     let files = load_estate(common)?;
     let clock = Arc::new(SystemClock::default());
-    let mode = match files.backing {
-        Backing::EmbeddedSimulator => Mode::Simulated { speed: common.speed },
-        Backing::Aws if common.drill => Mode::Drill,
-        Backing::Aws => Mode::Live,
-    };
+    let mode = opening_mode(common, files.backing);
     let notice = (files.backing == Backing::EmbeddedSimulator && common.estate.is_none() && !common.sim)
         .then(|| SafeText::new("no estate was named: the bundled one, on the embedded simulator"));
     let state = tui::State::new(tui::Opening {

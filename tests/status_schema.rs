@@ -132,6 +132,20 @@ async fn the_status_keeps_to_the_schema_with_mumbai_refusing_every_connection() 
     assert!(!json["errors"].as_array().expect("a list").is_empty(), "what could not be read is said");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_simulator_is_never_called_live_not_even_before_its_first_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let core = compose::start_with(&still(&folder), |sim| {
+        for region in ["ap-south-1", "ap-south-2", "us-east-1"] {
+            let kind = FaultKind::RegionDown { region: RegionId::new(region), how: Down::Blackhole };
+            sim.inject(Fault { id: 0, kind, from: None, until: None }).expect("a known fault");
+        }
+    })
+    .await
+    .expect("starts");
+    assert_eq!(core.mode().word(), "SIMULATED still");
+}
+
 #[test]
 fn the_check_itself_finds_a_wrong_type_a_missing_and_an_unknown_key() {
     let wrong = serde_json::json!({"estate": 7, "surprise": true});

@@ -1,7 +1,7 @@
 //! Customers served: success share and rate, against the same minute last week. DESIGN section 5.
 //!
 //! Replication can be perfect while nobody is served. Counters are summed over both Regions, for the newest minute
-//! that every Region with traffic has. What cannot be read makes the sum unknown, unless its Region is down: then
+//! that both counters of every Region with traffic have. What cannot be read makes the sum unknown, unless its Region is down: then
 //! nobody is served there, and the rest is the truth.
 
 use std::time::Duration;
@@ -19,6 +19,9 @@ use crate::domain::{
 const WEEK: Duration = Duration::from_hours(168);
 /// Counters older than this speak about another time; CloudWatch is up to three minutes late.
 const AGE_MAX: Duration = Duration::from_mins(6);
+/// Two counters of one minute may arrive so far apart (field guide 7.2). Behind that, one of them has stopped, and
+/// an older minute in which both were there would be a fair-weather answer.
+const APART_MAX: Duration = Duration::from_mins(3);
 
 const UNKNOWN: ServedStanding =
     ServedStanding { success: None, per_second: None, against_last_week: None, data_time: None };
@@ -33,11 +36,12 @@ pub fn standing(question: &Question<'_>) -> ServedStanding {
         return UNKNOWN;
     };
     let recent = |series: &&Series| series.newest().is_some_and(|p| question.now.since(p.at) <= AGE_MAX);
-    let Some(minute) = total.iter().copied().filter(recent).filter_map(Series::newest).map(|p| p.at).min() else {
-        return UNKNOWN;
-    };
+    let newest = |list: &[&Series]| list.iter().copied().filter(recent).filter_map(Series::newest).map(|p| p.at).min();
+    let Some(asked_at) = newest(&total) else { return UNKNOWN };
+    let minute = newest(&good).filter(|at| asked_at.since(*at) <= APART_MAX).map_or(asked_at, |at| at.min(asked_at));
     let Some(asked) = sum_at(&total, minute) else { return UNKNOWN };
-    let answered = sum_at(&good, minute);
+    // Requests of two Regions against the answers of one would be a share of nothing that exists.
+    let answered = sum_at(&good, minute).filter(|_| points_at(&good, minute) == points_at(&total, minute));
     let period = total.iter().map(|series| series.period).max().unwrap_or(Duration::from_mins(1));
     let last_week = sum_at(&total, minute - WEEK).filter(|before| *before > 0.0);
     ServedStanding {
@@ -83,6 +87,10 @@ fn sum_at(series: &[&Series], minute: Timestamp) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum())
 }
 
+fn points_at(series: &[&Series], minute: Timestamp) -> usize {
+    series.iter().filter(|one| one.points.iter().any(|p| p.at == minute)).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +127,41 @@ mod tests {
         assert_eq!(served.success, Some(0.95));
         assert_eq!(served.per_second, Some(20.0));
         assert_eq!(served.against_last_week, None, "no history is not a hundred percent");
+    }
+
+    #[test]
+    fn the_share_is_of_the_newest_minute_that_both_counters_have() {
+        let mut world = world();
+        let at = fx::now() - Duration::from_mins(1);
+        let late = Fact::ServedGood(fx::series(&[588.0; 3], at - Duration::from_mins(1)));
+        world.put(SERVED, Side::Primary, What::ServedTotal, Fact::ServedTotal(fx::series(&[600.0; 4], at)));
+        world.put(SERVED, Side::Primary, What::ServedGood, late);
+        let served = standing(&world.question());
+        assert_eq!(served.success, Some(0.98));
+        assert_eq!(served.data_time, Some(at - Duration::from_mins(1)));
+    }
+
+    #[test]
+    fn answers_that_stopped_coming_are_not_judged_by_the_last_good_minute() {
+        let mut world = world();
+        let at = fx::now() - Duration::from_mins(1);
+        world.put(SERVED, Side::Primary, What::ServedTotal, Fact::ServedTotal(fx::series(&[600.0; 10], at)));
+        let stopped = Fact::ServedGood(fx::series(&[600.0; 3], at - Duration::from_mins(4)));
+        world.put(SERVED, Side::Primary, What::ServedGood, stopped);
+        assert_eq!(standing(&world.question()).success, None);
+    }
+
+    #[test]
+    fn a_minute_that_one_region_lacks_an_answer_for_has_no_share() {
+        let mut world = world();
+        counted(&mut world, Side::Primary, 600.0, 600.0);
+        counted(&mut world, Side::Recovery, 600.0, 600.0);
+        let at = fx::now() - Duration::from_mins(1);
+        let mut gap = fx::series(&[600.0; 3], at);
+        gap.points.retain(|point| point.at != at);
+        gap.points.push(Point { at: at + Duration::from_mins(1), value: 600.0 });
+        world.put(SERVED, Side::Recovery, What::ServedGood, Fact::ServedGood(gap));
+        assert_eq!(standing(&world.question()).success, None);
     }
 
     #[test]
