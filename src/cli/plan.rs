@@ -37,6 +37,6 @@ pub fn code(plan: &Plan) -> u8 {
     if plan.blockers().is_empty() {
         return 0;
     }
-    let known_false = plan.steps.iter().flat_map(|s| &s.guards).any(|g| g.blocks() && g.holds == Holds::No);
+    let known_false = plan.steps.iter().flat_map(|s| &s.guards).any(|g| g.blocks_plan() && g.holds == Holds::No);
     if known_false || !plan.interlocks.is_empty() { BLOCKED } else { UNKNOWN }
 }

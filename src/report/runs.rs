@@ -61,10 +61,15 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
         for guard in &step.guards {
             let mark = match guard.holds {
                 Holds::Yes => "✔",
+                Holds::No if guard.made_true_by.is_some() => "·",
                 Holds::No => "✖",
                 Holds::Unknown => "?",
             };
-            let way = if guard.blocks() && guard.overridable { "  override: reason and authoriser" } else { "" };
+            let way = match &guard.made_true_by {
+                Some(step) => format!("  step {step} makes it so"),
+                None if guard.blocks() && guard.overridable => "  override: reason and authoriser".to_owned(),
+                None => String::new(),
+            };
             let data = guard.data_time.map_or_else(String::new, |at| format!("  data from {}", zone.clock(at)));
             let _ = writeln!(out, "       guard  {mark} {}: {}{data}{way}", guard.text, guard.present);
         }

@@ -12,14 +12,14 @@ use super::{
     estimate::{self, Past},
     guards,
     interlock::{self, Authority, Circumstances},
-    plan::{Interlock, Plan, PlanHash, PlannedStep},
+    plan::{GuardReading, Interlock, Plan, PlanHash, PlannedStep},
     signal::Facts,
-    spec::{GuardSpec, RunbookKind, RunbookSpec, StepParam, StepSpec},
+    spec::{Guard, GuardSpec, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec},
 };
 use crate::domain::{
     CallDescription, ComponentId, Side, StepId, Timestamp,
     app::{Param, Params},
-    compliance::RtoEstimate,
+    compliance::rto,
     snapshot::Mode,
     text::SafeText,
 };
@@ -148,7 +148,7 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             expected,
             expected_basis,
             timeout: spec.timeout,
-            guards: guards::evaluate_all(&spec.guards, component.as_ref(), facts, &[], now),
+            guards: readings(runbook, n, component.as_ref(), facts, now),
             done_when: outline.done_when.clone(),
             undo: outline.undo.clone(),
             on_failure: spec.on_failure,
@@ -196,23 +196,39 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             .min(),
         steps: planned,
         interlocks,
-        estimate: RtoEstimate {
-            detection: facts.app.timings.detection,
-            decision: facts.app.timings.decision,
-            execution: execution.critical_path,
-            dns_ttl: execution.dns_ttl,
-            // One figure for both: what the runbook verifies, or what the app declares when it verifies nothing.
-            verification: if execution.verification.is_zero() {
-                facts.app.timings.verification
-            } else {
-                execution.verification
-            },
-            basis: execution.basis,
-        },
-        rto_target: facts.app.rto,
+        // The board's own function: the two cannot disagree.
+        estimate: rto::estimate(&facts.app.timings, &execution),
+        // The clock of the RTO runs for the unplanned; a planned move or the way home has none.
+        rto_target: facts.app.rto.filter(|_| runbook.kind == RunbookKind::Failover),
     };
     plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode));
     Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components }
+}
+
+/// The guards of a step with what is so now, and which of them an earlier step is there to make true.
+fn readings(
+    runbook: &RunbookSpec,
+    n: usize,
+    component: Option<&ComponentId>,
+    facts: &Facts<'_>,
+    now: Timestamp,
+) -> Vec<GuardReading> {
+    let specs = &runbook.steps[n].guards;
+    let mut readings = guards::evaluate_all(specs, component, facts, &[], now);
+    for (reading, spec) in readings.iter_mut().zip(specs).filter(|(reading, _)| reading.blocks()) {
+        let maker = runbook.steps[..n].iter().find(|earlier| makes_true(earlier, &spec.guard));
+        reading.made_true_by = maker.map(|step| step.id.clone());
+    }
+    readings
+}
+
+/// A step that moves the writer makes "the writer is there" true.
+fn makes_true(step: &StepSpec, guard: &Guard) -> bool {
+    let Guard::Holds(Signal::WriterIn { component, side }) = guard else { return false };
+    let frozen = FrozenStep::of(step);
+    matches!(step.kind, "aurora.failover-global" | "aurora.switchover-global")
+        && frozen.side("target") == Some(*side)
+        && frozen.component().is_some_and(|moved| moved.as_str() == component)
 }
 
 /// The form that is hashed: JSON with the fields in this order.

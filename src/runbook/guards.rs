@@ -30,6 +30,7 @@ pub fn evaluate(spec: &GuardSpec, component: Option<&ComponentId>, facts: &Facts
         Guard::Holds(signal) => signal::read(signal, facts, now),
     };
     GuardReading {
+        made_true_by: None,
         text: words(&spec.guard, facts),
         present: reading.present,
         data_time: reading.data_time,

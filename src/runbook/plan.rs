@@ -61,7 +61,7 @@ impl Plan {
         let guards = self.steps.iter().enumerate().flat_map(|(n, step)| {
             step.guards
                 .iter()
-                .filter(|g| g.blocks())
+                .filter(|g| g.blocks_plan())
                 .map(move |g| SafeText::new(format!("step {} {}: {} {}", n + 1, step.title, g.text, g.present)))
         });
         interlocks.chain(guards).collect()
@@ -113,6 +113,10 @@ pub struct GuardReading {
     pub holds: Holds,
     pub overridable: bool,
     pub overridden: Option<Override>,
+    /// An earlier step of the same plan is there to make it true: it is read again before its own step acts, and
+    /// does not stand in the way of starting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_true_by: Option<StepId>,
     /// The figure behind it in milliseconds or percent, to tell "worse than confirmed" later.
     pub figure: Option<u64>,
 }
@@ -122,6 +126,12 @@ impl GuardReading {
     #[must_use]
     pub const fn blocks(&self) -> bool {
         !matches!(self.holds, Holds::Yes) && self.overridden.is_none()
+    }
+
+    /// Whether it stands in the way of starting the plan.
+    #[must_use]
+    pub const fn blocks_plan(&self) -> bool {
+        self.blocks() && self.made_true_by.is_none()
     }
 }
 

@@ -47,6 +47,7 @@ fn guard_specs() -> Vec<GuardSpec> {
 
 fn reading(text: &str, holds: Holds, figure: Option<u64>, overridable: bool) -> GuardReading {
     GuardReading {
+        made_true_by: None,
         text: text.into(),
         present: "as it is".into(),
         data_time: None,

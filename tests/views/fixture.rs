@@ -94,7 +94,13 @@ fn app(id: &str, name: &str, tier: u8, rpo: Option<Duration>, rto: Option<Durati
         drills: Vec::new(),
         served: None,
         accepted: None,
-        timings: Timings { detection: mins(1), decision: mins(5), dns_ttl: secs(30), verification: mins(1) },
+        timings: Timings {
+            detection: mins(1),
+            decision: mins(5),
+            dns_ttl: secs(30),
+            verification: mins(1),
+            execution: None,
+        },
         note: None,
     }
 }
@@ -605,6 +611,7 @@ pub fn calls() -> Arc<[CallRecord]> {
 
 fn guard(says: &str, present: &str, holds: Holds, overridable: bool) -> GuardReading {
     GuardReading {
+        made_true_by: None,
         text: text(says),
         present: text(present),
         data_time: Some(now() - secs(94)),

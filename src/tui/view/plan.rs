@@ -81,7 +81,7 @@ fn ready(buffer: &mut Buffer, state: &State, area: Rect, plan: &Plan) {
 
 fn step_line(n: usize, step: &PlannedStep, selected: bool, columns: u16, wide: bool) -> Line {
     let mark = if selected { "▸" } else { " " };
-    let blocked = step.guards.iter().filter(|g| g.blocks()).count();
+    let blocked = step.guards.iter().filter(|g| g.blocks_plan()).count();
     let title_room = if wide { 42 } else { 34 };
     let title = super::super::widgets::paint::cut(&step.title, title_room).into_owned();
     let pad = usize::from(title_room.saturating_sub(width(&title)));
@@ -140,11 +140,15 @@ pub fn guard_words(state: &State, guard: &GuardReading) -> (String, Role) {
     let (sign, role) = match (guard.holds, &guard.overridden) {
         (Holds::Yes, _) => ("✔", Role::Ok),
         (_, Some(_)) => ("◐ overridden", Role::Warning),
+        (Holds::No, None) if guard.made_true_by.is_some() => ("·", Role::Dim),
         (Holds::No, None) => ("✖", Role::Error),
         (Holds::Unknown, None) => ("? unknown blocks", Role::VerdictUnknown),
     };
     let how = match &guard.overridden {
         Some(over) => format!("  by {}: {}", over.authoriser, over.reason),
+        None if guard.made_true_by.is_some() => {
+            format!("  step {} makes it so", guard.made_true_by.as_ref().map_or("", |step| step.as_str()))
+        }
         None if guard.blocks() && guard.overridable => "  can be overridden: reason and authoriser".to_owned(),
         None => String::new(),
     };
