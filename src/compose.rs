@@ -315,6 +315,7 @@ async fn assemble(
         reader.clone(),
         dyn_clock.clone(),
         collect::Settings {
+            mode: mode_before_any_answer(common, backing),
             endpoint_overrides: connection.endpoint_overrides().to_vec(),
             ..collect::Settings::default()
         },
@@ -331,6 +332,15 @@ async fn assemble(
         journal,
         simulator,
     })
+}
+
+/// What the banner says until an answer says more: an embedded simulator that does not answer is no live AWS.
+fn mode_before_any_answer(common: &Common, backing: Backing) -> Mode {
+    match backing {
+        Backing::EmbeddedSimulator => Mode::Simulated { speed: common.speed },
+        Backing::Aws if common.drill => Mode::Drill,
+        Backing::Aws => Mode::Live,
+    }
 }
 
 fn journal_failure(journal: &Path, error: &dyn std::fmt::Display) -> Failure {
