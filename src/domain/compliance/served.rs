@@ -33,9 +33,13 @@ pub fn standing(question: &Question<'_>) -> ServedStanding {
         return UNKNOWN;
     };
     let recent = |series: &&Series| series.newest().is_some_and(|p| question.now.since(p.at) <= AGE_MAX);
-    let Some(minute) = total.iter().copied().filter(recent).filter_map(Series::newest).map(|p| p.at).min() else {
-        return UNKNOWN;
+    let newest = |counters: &[&Series]| {
+        let points = counters.iter().copied().filter(recent).filter_map(Series::newest);
+        points.map(|point| point.at).min()
     };
+    let Some(minute) = newest(&total) else { return UNKNOWN };
+    // Each series is late in its own way: a share needs a minute that both have.
+    let minute = newest(&good).map_or(minute, |answered| answered.min(minute));
     let Some(asked) = sum_at(&total, minute) else { return UNKNOWN };
     let answered = sum_at(&good, minute);
     let period = total.iter().map(|series| series.period).max().unwrap_or(Duration::from_mins(1));
@@ -142,6 +146,18 @@ mod tests {
         assert_eq!(standing(&world.question()), UNKNOWN);
         world.region_down(Side::Primary, Duration::from_mins(2));
         assert_eq!(standing(&world.question()).success, Some(1.0));
+    }
+
+    #[test]
+    fn the_share_is_of_the_newest_minute_that_both_counters_have() {
+        let mut world = world();
+        let at = fx::now() - Duration::from_mins(2);
+        let later = fx::now() - Duration::from_mins(1);
+        let total = Fact::ServedTotal(fx::series(&[600.0, 900.0], later));
+        world.put(SERVED, Side::Primary, What::ServedTotal, total);
+        world.put(SERVED, Side::Primary, What::ServedGood, Fact::ServedGood(fx::series(&[594.0], at)));
+        let served = standing(&world.question());
+        assert_eq!((served.success, served.per_second, served.data_time), (Some(0.99), Some(10.0), Some(at)));
     }
 
     #[test]
