@@ -400,7 +400,10 @@ fn reach_words(picture: &Picture, region: &RegionId) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AppId, ComponentId, compliance::ServedStanding};
+    use crate::domain::{
+        AppId, ComponentId,
+        compliance::{BackupFlags, ServedStanding},
+    };
 
     fn assessment(verdict: Verdict, reasons: &[&str]) -> Assessment {
         let mut region_lost = Exposure::unknown(None, "".into());
@@ -409,7 +412,7 @@ mod tests {
             app: AppId::new("vendor"),
             corrupted: region_lost.clone(),
             region_lost,
-            flags: Default::default(),
+            flags: BackupFlags::default(),
             rto: RtoStanding { target: None, estimated: None, proven: None, verdict: Verdict::NoTarget },
             served: ServedStanding { success: None, per_second: None, against_last_week: None, data_time: None },
             components: Vec::new(),
