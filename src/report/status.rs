@@ -1,18 +1,20 @@
-//! `pointsman status`: every app's verdict, once. The JSON is an interface: its schema is in `docs/status.md`-style
-//! text of the README and held by `tests/status_schema.rs`.
+//! `pointsman status`: every app's verdict, once. The JSON is an interface: its schema is
+//! `status.schema.json` beside this file, held by `tests/status_schema.rs`.
 //!
 //! Durations are seconds (numbers or null), times RFC 3339 in UTC. A figure that is not known is null and has its
 //! reason in `reasons`; it is never zero.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use serde_json::{Map, Value, json};
+use unicode_width::UnicodeWidthStr;
 
 use super::facts;
 use crate::domain::{
-    Assessment, Estate, Exposure, Picture, Side, Verdict,
-    compliance::RtoStanding,
+    App, Assessment, Estate, Exposure, Picture, ProbeError, ProbeFailure, RegionId, SafeText, Side, Verdict,
+    compliance::{NO_RPO, NOT_MANDATORY, RtoStanding},
     observation::At,
+    snapshot::Reach,
     time::{Timestamp, short, short_up},
 };
 
@@ -69,7 +71,7 @@ fn region(estate: &Estate, picture: &Picture, side: Side) -> Value {
         "id": region.id,
         "name": region.name,
         "role": side.word(),
-        "reach": health.map_or("not tried yet", |h| h.reach.words()),
+        "reach": reach_words(picture, &region.id),
         "since": health.map(|h| h.since),
         "account": identity.map(|i| &i.account),
         "principal": identity.map(|i| &i.arn),
@@ -171,6 +173,33 @@ pub const fn verdict_glyph(verdict: &Verdict) -> &'static str {
     }
 }
 
+/// The verdict and why, said once: `breached by 35 m, by design, worst 1 h 37 m`, `unknown: not observed by this
+/// version`, `met, sampled · RTO missed by 8 m 05 s`. The component whose name stands beside the exposure is not named
+/// again; what takes nothing from the verdict is left to the app's own screen.
+#[must_use]
+pub fn verdict_line(assessment: &Assessment) -> String {
+    let words = match &assessment.verdict {
+        Verdict::NoTarget => NO_RPO.to_owned(),
+        verdict => verdict_words(verdict),
+    };
+    let counted = |reason: &&SafeText| !reason.ends_with(NOT_MANDATORY);
+    let Some(reason) = assessment.reasons.iter().find(counted).map(SafeText::as_str) else { return words };
+    let of = assessment.region_lost.component.as_ref();
+    let said = of.and_then(|id| reason.strip_prefix(id.as_str())?.strip_prefix(": ")).unwrap_or(reason);
+    let (label, cause) = match &assessment.verdict {
+        Verdict::AtRisk { why, .. } => ("at risk: ", why.to_string()),
+        Verdict::Unknown { why, .. } => ("unknown: ", why.to_string()),
+        Verdict::Breached { by } if !said.starts_with("breached") => ("breached: ", short_up(*by)),
+        Verdict::Breached { .. } | Verdict::NoTarget => ("", words.clone()),
+        Verdict::Met { .. } => return format!("{words} · {reason}"),
+    };
+    match () {
+        () if said.contains(&cause) => format!("{label}{said}"),
+        () if reason.contains(&cause) => format!("{label}{reason}"),
+        () => format!("{words} · {reason}"),
+    }
+}
+
 /// `1 h 32 m / 30 m`; `unknown, ≥ 4 m / 30 m`; `0.8 s / 1 s`.
 #[must_use]
 pub fn exposure_words(exposure: &Exposure) -> String {
@@ -183,6 +212,13 @@ pub fn exposure_words(exposure: &Exposure) -> String {
         (None, None, None) => "unknown".to_owned(),
     };
     format!("{figure} / {target}")
+}
+
+/// `13:28 (1 h 05 m)`: the moment one would be back at.
+fn back_to(exposure: &Exposure, estate: &Estate, now: Timestamp) -> String {
+    let (Some(age), Some(at)) = (exposure.exposure, exposure.data_time) else { return "unknown".to_owned() };
+    let clock = if now.since(at) < DAY { estate.zone.clock_minutes(at) } else { estate.zone.day_clock(at) };
+    format!("{clock} ({})", short_up(age))
 }
 
 fn rto_words(rto: &RtoStanding) -> String {
@@ -201,35 +237,58 @@ fn proven_words(rto: &RtoStanding, now: Timestamp) -> String {
     }
 }
 
-fn rows(estate: &Estate, picture: &Picture, order: &[usize]) -> Vec<[String; 6]> {
+/// Share of customers' requests that were answered, rounded down; `-` where nothing says.
+fn served_words(app: Option<&App>, assessment: &Assessment) -> String {
+    match (app.and_then(|app| app.served.as_ref()), assessment.served.success) {
+        (None, _) => "-".to_owned(),
+        (Some(_), None) => "unknown".to_owned(),
+        (Some(_), Some(share)) => format!("{:.1} %", (share * 1000.0).floor() / 10.0),
+    }
+}
+
+fn rows(estate: &Estate, picture: &Picture, order: &[usize]) -> Vec<[String; COLUMNS]> {
     order
         .iter()
         .filter_map(|n| picture.assessments.get(*n))
         .map(|a| {
             let app = estate.app(&a.app);
-            let why = a.reasons.first().map_or_else(String::new, |r| format!(" · {r}"));
             [
                 format!("{} {}", verdict_glyph(&a.verdict), app.map_or(a.app.as_str(), |s| s.name.as_str())),
                 app.map_or_else(String::new, |s| s.tier.to_string()),
+                served_words(app, a),
                 exposure_words(&a.region_lost),
+                a.region_lost.component.as_ref().map_or_else(String::new, ToString::to_string),
+                back_to(&a.corrupted, estate, picture.judged_at),
                 rto_words(&a.rto),
                 proven_words(&a.rto, picture.judged_at),
-                format!("{}{why}", verdict_words(&a.verdict)),
+                verdict_line(a),
             ]
         })
         .collect()
 }
 
-const HEADER: [&str; 6] = ["APP", "TIER", "REGION LOST: LOSE / TARGET", "RTO EST / TARGET", "RTO PROVEN", "VERDICT"];
+const DAY: Duration = Duration::from_hours(24);
+const COLUMNS: usize = 9;
+const HEADER: [&str; COLUMNS] = [
+    "APP",
+    "TIER",
+    "SERVED",
+    "REGION LOST: LOSE / TARGET",
+    "WORST IN",
+    "CORRUPTED: BACK TO",
+    "RTO EST / TARGET",
+    "RTO PROVEN",
+    "VERDICT",
+];
 
 /// Aligned columns, one app a line, under a line that says which estate, which mode and how old.
 #[must_use]
 pub fn table(estate: &Estate, picture: &Picture, order: &[usize]) -> String {
     let rows = rows(estate, picture, order);
-    let mut widths = HEADER.map(|h| h.chars().count());
+    let mut widths = HEADER.map(UnicodeWidthStr::width);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cell.width());
         }
     }
     let mut out = headline(estate, picture);
@@ -237,13 +296,13 @@ pub fn table(estate: &Estate, picture: &Picture, order: &[usize]) -> String {
     for row in std::iter::once(HEADER.map(str::to_owned)).chain(rows) {
         let mut line = String::new();
         for (n, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let pad = if n + 1 == row.len() { 0 } else { width };
-            let _ = write!(line, "{cell:pad$}  ");
+            let pad = if n + 1 == row.len() { 0 } else { width - cell.width() };
+            let _ = write!(line, "{cell}{:pad$}  ", "");
         }
         out.push_str(line.trim_end());
         out.push('\n');
     }
-    out.push_str(&footnotes(picture));
+    out.push_str(&footnotes(estate, picture));
     out
 }
 
@@ -257,7 +316,7 @@ pub fn markdown(estate: &Estate, picture: &Picture, order: &[usize]) -> String {
         let _ = writeln!(out, "| {} |", row.map(|cell| cell.replace('|', "\\|")).join(" | "));
     }
     out.push('\n');
-    out.push_str(&footnotes(picture));
+    out.push_str(&footnotes(estate, picture));
     out
 }
 
@@ -268,8 +327,10 @@ fn headline(estate: &Estate, picture: &Picture) -> String {
     );
     let regions = Side::BOTH.map(|side| {
         let region = estate.regions.get(side);
-        let reach = picture.snapshot.regions.get(&region.id).map_or("not tried yet", |h| h.reach.words());
-        format!("{} {} {reach}", region.name, region.id)
+        let health = picture.snapshot.regions.get(&region.id);
+        let since = health.filter(|h| !matches!(h.reach, Reach::Unknown | Reach::Reachable));
+        let since = since.map(|h| format!(", seen since {}", estate.zone.clock(h.since))).unwrap_or_default();
+        format!("{} {} {}{since}", region.name, region.id, reach_words(picture, &region.id))
     });
     format!(
         "{} │ {} │ {} │ {} │ {}",
@@ -281,22 +342,111 @@ fn headline(estate: &Estate, picture: &Picture) -> String {
     )
 }
 
-fn footnotes(picture: &Picture) -> String {
+/// One line for each Region and cause: a Region that is down fails every call in the same words.
+fn footnotes(estate: &Estate, picture: &Picture) -> String {
+    let mut groups: BTreeMap<(&RegionId, ProbeFailure), Vec<&ProbeError>> = BTreeMap::new();
+    for error in picture.snapshot.failures() {
+        let group = groups.entry((&error.region, error.failure)).or_default();
+        if !group.iter().any(|known| known.call == error.call) {
+            group.push(error);
+        }
+    }
     let mut out = String::new();
-    for error in errors(picture) {
-        let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let _ = writeln!(
-            out,
-            "! {} in {}: {}: {} → {}",
-            word("call"),
-            word("region"),
-            word("failure"),
-            word("message"),
-            word("next")
-        );
+    for ((region, failure), errors) in groups {
+        let mut calls: Vec<&str> = errors.iter().take(CALLS_NAMED).map(|error| error.call.as_str()).collect();
+        let more = errors.len().saturating_sub(CALLS_NAMED);
+        let rest = format!("{more} more");
+        if more > 0 {
+            calls.push(&rest);
+        }
+        let city = estate.regions.name_of(region);
+        let place = if city.as_str() == region.as_str() { city.to_string() } else { format!("{city} {region}") };
+        let message = &errors[0].message;
+        let next = next_step(picture, region, failure);
+        let _ = writeln!(out, "! {place}: {}: {message} ({}) → {next}", failure.word(), calls.join(", "));
     }
     for (variable, url) in &picture.snapshot.endpoint_overrides {
         let _ = writeln!(out, "! endpoint overridden: {variable} = {url}");
     }
     out
+}
+
+/// Calls named in one line of trouble.
+const CALLS_NAMED: usize = 3;
+
+/// What to do about it, where the Regions together say more than the failure alone.
+fn next_step(picture: &Picture, region: &RegionId, failure: ProbeFailure) -> &'static str {
+    match (failure, picture.snapshot.regions.get(region).map(|health| health.reach)) {
+        (ProbeFailure::Unreachable | ProbeFailure::ServerError, Some(Reach::RegionDown)) => {
+            "it is the Region: others answer"
+        }
+        (ProbeFailure::Unreachable | ProbeFailure::ServerError, Some(Reach::OwnNetwork)) => {
+            "nothing answers anywhere: look at your own network first"
+        }
+        _ => failure.next_step(),
+    }
+}
+
+/// How the Region is reached; when no call got that far, why.
+fn reach_words(picture: &Picture, region: &RegionId) -> &'static str {
+    let reach = picture.snapshot.regions.get(region).map_or(Reach::Unknown, |health| health.reach);
+    let refused = picture.snapshot.identities.get(region).and_then(|slot| slot.failure.as_ref());
+    match (reach, refused) {
+        (Reach::Unknown, Some(error)) => error.failure.word(),
+        _ => reach.words(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        AppId, ComponentId,
+        compliance::{BackupFlags, ServedStanding},
+    };
+
+    fn assessment(verdict: Verdict, reasons: &[&str]) -> Assessment {
+        let mut region_lost = Exposure::unknown(None, "".into());
+        region_lost.component = Some(ComponentId::new("vendor-db"));
+        Assessment {
+            app: AppId::new("vendor"),
+            corrupted: region_lost.clone(),
+            region_lost,
+            flags: BackupFlags::default(),
+            rto: RtoStanding { target: None, estimated: None, proven: None, verdict: Verdict::NoTarget },
+            served: ServedStanding { success: None, per_second: None, against_last_week: None, data_time: None },
+            components: Vec::new(),
+            verdict,
+            reasons: reasons.iter().map(|reason| SafeText::from(*reason)).collect(),
+            pages: false,
+            decide: None,
+        }
+    }
+
+    #[test]
+    fn a_verdict_and_its_reason_are_said_once() {
+        let by = Duration::from_secs(2_045);
+        let at_risk = |why: &str| Verdict::AtRisk { why: why.into(), when: None };
+        let unknown = |why: &str| Verdict::Unknown { why: why.into(), at_least: None, at_most: None };
+        let met = Verdict::Met { sampled: true };
+        let rows = [
+            (Verdict::Breached { by }, "vendor-db: breached by 35 m, by design", "breached by 35 m, by design"),
+            (Verdict::Breached { by }, "files: breached by 9 m", "breached by 35 m · files: breached by 9 m"),
+            (
+                Verdict::Breached { by },
+                "outage: the RTO is missed by 35 m",
+                "breached: outage: the RTO is missed by 35 m",
+            ),
+            (at_risk("by design"), "vendor-db: by design, until 15:00", "at risk: by design, until 15:00"),
+            (at_risk("alb: 5xx"), "alb: 5xx", "at risk: alb: 5xx"),
+            (at_risk("frozen"), "Mumbai is down", "at risk: frozen · Mumbai is down"),
+            (unknown("not read"), "vendor-db, files: not read", "unknown: vendor-db, files: not read"),
+            (Verdict::NoTarget, NO_RPO, "no RPO is set"),
+            (met.clone(), "RTO missed by 8 m", "met, sampled · RTO missed by 8 m"),
+            (met, "asg: not observed (not mandatory)", "met, sampled"),
+        ];
+        for (verdict, reason, line) in rows {
+            assert_eq!(verdict_line(&assessment(verdict, &[reason])), line);
+        }
+    }
 }

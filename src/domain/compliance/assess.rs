@@ -4,7 +4,7 @@
 //! the app unknown, with `at_least` from what is known. The RTO has a verdict of its own and is not mixed in, except
 //! that in an outage its clock runs: then missing it is a fact.
 
-use std::{cmp::Ordering, time::Duration};
+use std::{cmp::Ordering, fmt::Write as _, time::Duration};
 
 use super::{
     Assessment, BackupFlags, Exposure, Question, Severity, Verdict, backups,
@@ -14,9 +14,10 @@ use super::{
 };
 use crate::domain::{
     fact::What,
+    id::ComponentId,
     region::Side,
     text::SafeText,
-    time::{Timestamp, short, short_up},
+    time::{Timestamp, short_up},
 };
 
 /// Own clock against AWS's, in seconds, beyond which no age can be trusted.
@@ -45,7 +46,7 @@ pub fn assess(question: &Question<'_>) -> Assessment {
     let corrupted = worst_exposure(&judged, None, |one| one.standing.corrupted.as_ref());
     let keeps_history = judged.iter().any(|one| one.mandatory && one.standing.corrupted.is_some());
     if skew.is_none() && region_lost.verdict.severity() == Severity::Unknown {
-        region_lost.at_least = known_at_least(&judged);
+        region_lost.at_least = known_at_least(&judged, region_lost.target);
         if let Verdict::Unknown { at_least, .. } = &mut region_lost.verdict {
             *at_least = region_lost.at_least;
         }
@@ -79,7 +80,11 @@ pub fn assess(question: &Question<'_>) -> Assessment {
     let reasons = reasons(question, &judged, outage.as_ref(), &rto, &flags);
     let other = question.estate.regions.get(writer.other());
     let nowhere = standing::down_since(question, &other.id).map(|since| {
-        SafeText::from(format!("nowhere to go: {} is down since {}", other.name, question.estate.zone.clock(since)))
+        SafeText::from(format!(
+            "nowhere to go: {} is down, seen since {}",
+            other.name,
+            question.estate.zone.clock(since)
+        ))
     });
     let decide = decide::card(question, &verdict, &region_lost, &clocks, nowhere);
     Assessment {
@@ -140,7 +145,7 @@ fn distrust(one: &mut Judged, why: &SafeText) {
     one.flags = BackupFlags { design: one.flags.design, ..BackupFlags::default() };
 }
 
-/// The worst mandatory one: by severity, then by ratio, then by age.
+/// The worst mandatory one: by severity, then by ratio, then by age, then by how strict its target is.
 fn worst_exposure<'a>(
     judged: &'a [Judged],
     target: Option<Duration>,
@@ -151,7 +156,7 @@ fn worst_exposure<'a>(
         let by_severity = b.verdict.severity().cmp(&a.verdict.severity());
         let by_ratio = ratio(a).partial_cmp(&ratio(b)).unwrap_or(Ordering::Equal);
         let by_age = || b.data_time.cmp(&a.data_time);
-        by_severity.then(by_ratio).then_with(by_age)
+        by_severity.then(by_ratio).then_with(by_age).then_with(|| strictness(b.target).cmp(&strictness(a.target)))
     });
     let Some(worst) = worst else { return Exposure::unknown(target, "no observed component answers this".into()) };
     let mut worst = worst.clone();
@@ -165,11 +170,17 @@ fn worst_exposure<'a>(
     worst
 }
 
-/// What would be lost at least, from the mandatory components that are known now.
-fn known_at_least(judged: &[Judged]) -> Option<Duration> {
+/// Shorter is stricter; no target asks for nothing.
+fn strictness(target: Option<Duration>) -> Duration {
+    target.unwrap_or(Duration::MAX)
+}
+
+/// What would be lost at least, from the mandatory components that are known now. Only from those held to `target` or
+/// a stricter one: the figure stands beside that target, and a slower stream is allowed more.
+fn known_at_least(judged: &[Judged], target: Option<Duration>) -> Option<Duration> {
     let exposures = judged.iter().filter(|one| one.mandatory).filter_map(|one| one.standing.region_lost.as_ref());
     exposures
-        .filter(|e| e.verdict.severity() != Severity::Unknown)
+        .filter(|e| e.verdict.severity() != Severity::Unknown && strictness(e.target) <= strictness(target))
         .filter_map(|e| e.exposure.or(e.at_least))
         .max()
         .filter(|known| !known.is_zero())
@@ -195,7 +206,7 @@ fn outage_verdict(question: &Question<'_>, writer: Side, clocks: &Clocks) -> Opt
         return Some(Verdict::Breached { by });
     }
     let city = &question.estate.regions.get(writer).name;
-    let why = format!("{city} is down since {}", question.estate.zone.clock(since));
+    let why = format!("{city} is down, seen since {}", question.estate.zone.clock(since));
     Some(Verdict::AtRisk { why: why.into(), when: clocks.last_moment })
 }
 
@@ -216,52 +227,103 @@ fn reasons(
     rto: &super::RtoStanding,
     flags: &BackupFlags,
 ) -> Vec<SafeText> {
-    let mut found: Vec<(Severity, String)> = Vec::new();
+    let mut lines = Lines::default();
     match outage {
         Some(Verdict::Breached { by }) => {
-            found.push((Severity::Breached, format!("outage: the RTO is missed by {}", short_up(*by))));
+            lines.say(Severity::Breached, format!("outage: the RTO is missed by {}", short_up(*by)));
         }
-        Some(Verdict::AtRisk { why, .. }) => found.push((Severity::Warning, why.to_string())),
+        Some(Verdict::AtRisk { why, .. }) => lines.say(Severity::Warning, why.to_string()),
         _ => {}
     }
     for one in judged {
         let standing = &one.standing;
         let said = match &standing.verdict {
             Verdict::Met { .. } => continue,
-            Verdict::NoTarget => "no RPO is set".to_owned(),
+            Verdict::NoTarget => {
+                lines.say(Severity::Warning, NO_RPO.to_owned());
+                continue;
+            }
             Verdict::Breached { by } => breach_words(question, one, *by),
             Verdict::AtRisk { why, when } => at_risk_words(question, one, why, *when),
             Verdict::Unknown { why, .. } => why.to_string(),
         };
-        let severity = if one.mandatory { standing.verdict.severity() } else { Severity::Met };
-        let optional = if one.mandatory { "" } else { " (not mandatory)" };
-        found.push((severity, format!("{}: {said}{optional}", standing.component)));
-    }
-    if let Some(late) = &flags.late {
-        let said = late.why.to_string();
-        if !found.iter().any(|(_, line)| line.contains(&said)) {
-            found.push((if late.critical { Severity::Breached } else { Severity::Warning }, said));
+        if one.mandatory {
+            lines.say_of(standing.verdict.severity(), &standing.component, said);
+        } else {
+            lines.say_of(Severity::Met, &standing.component, format!("{said}{NOT_MANDATORY}"));
         }
+    }
+    if let Some(late) = &flags.late
+        && !lines.0.iter().any(|line| line.said.contains(late.why.as_str()))
+    {
+        lines.say(if late.critical { Severity::Breached } else { Severity::Warning }, late.why.to_string());
     }
     match &rto.verdict {
-        Verdict::Breached { by } => found.push((Severity::Warning, format!("RTO missed by {}", short_up(*by)))),
+        Verdict::Breached { by } => lines.say(Severity::Warning, format!("RTO missed by {}", short_up(*by))),
         Verdict::AtRisk { why, .. } | Verdict::Unknown { why, .. } => {
-            found.push((Severity::Warning, format!("RTO {why}")));
+            lines.say(Severity::Warning, format!("RTO {why}"));
         }
-        Verdict::NoTarget => found.push((Severity::Warning, "no RTO is set".to_owned())),
+        Verdict::NoTarget => lines.say(Severity::Warning, "no RTO is set".to_owned()),
         Verdict::Met { .. } => {}
     }
-    found.sort_by_key(|(severity, _)| *severity);
-    found.into_iter().map(|(_, line)| SafeText::from(line)).collect()
+    lines.in_order()
+}
+
+/// The reason of an app whose loss nobody has bounded.
+pub const NO_RPO: &str = "no RPO is set";
+/// Ends a reason that takes nothing from the app's verdict.
+pub const NOT_MANDATORY: &str = " (not mandatory)";
+
+/// Reasons as they are found. What is said of several components is one line with all their names.
+#[derive(Default)]
+struct Lines(Vec<Line>);
+
+struct Line {
+    severity: Severity,
+    of: Vec<ComponentId>,
+    said: String,
+}
+
+impl Lines {
+    fn say(&mut self, severity: Severity, said: String) {
+        if !self.0.iter().any(|line| line.said == said) {
+            self.0.push(Line { severity, of: Vec::new(), said });
+        }
+    }
+
+    fn say_of(&mut self, severity: Severity, component: &ComponentId, said: String) {
+        let same = |line: &&mut Line| line.severity == severity && !line.of.is_empty() && line.said == said;
+        match self.0.iter_mut().find(same) {
+            Some(line) => line.of.push(component.clone()),
+            None => self.0.push(Line { severity, of: vec![component.clone()], said }),
+        }
+    }
+
+    /// Most important first.
+    fn in_order(mut self) -> Vec<SafeText> {
+        self.0.sort_by_key(|line| line.severity);
+        let text = |line: Line| {
+            let names: Vec<&str> = line.of.iter().map(ComponentId::as_str).collect();
+            if names.is_empty() { line.said.into() } else { format!("{}: {}", names.join(", "), line.said).into() }
+        };
+        self.0.into_iter().map(text).collect()
+    }
 }
 
 fn breach_words(question: &Question<'_>, one: &Judged, by: Duration) -> String {
-    let mut said = if by.is_zero() { "breached".to_owned() } else { format!("breached by {}", short(by)) };
+    let mut said = if by.is_zero() { "breached".to_owned() } else { format!("breached by {}", short_up(by)) };
     let exposure = one.standing.region_lost.as_ref();
-    if one.by_design {
-        said.push_str(&design_words(question, one));
+    if let Some(worst) = one.flags.design.filter(|_| one.by_design) {
+        if exposure.and_then(|e| e.exposure).is_some_and(|lost| lost > worst) {
+            let _ = write!(said, ", more than the {} that its design explains", short_up(worst));
+        } else {
+            let _ = write!(said, ", by design, worst {}{}", short_up(worst), accepted_words(question));
+        }
     } else if exposure.is_some_and(|e| e.exposure.is_none()) {
         said = format!("{said}, {}", one.standing.state);
+    }
+    if let Some(late) = &one.flags.late {
+        let _ = write!(said, "; {}", late.why);
     }
     said
 }
@@ -276,11 +338,6 @@ fn at_risk_words(question: &Question<'_>, one: &Judged, why: &SafeText, when: Op
         said.push_str(&accepted_words(question));
     }
     said
-}
-
-fn design_words(question: &Question<'_>, one: &Judged) -> String {
-    let worst = one.flags.design.map(|worst| format!(", worst {}", short_up(worst))).unwrap_or_default();
-    format!(", by design{worst}{}", accepted_words(question))
 }
 
 fn accepted_words(question: &Question<'_>) -> String {

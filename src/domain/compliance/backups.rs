@@ -259,24 +259,27 @@ fn late(points: &Points<'_>, durations: &Durations, age: Duration, newest: Times
     let pending = backups.iter().any(|job| {
         matches!(job.state, JobState::Created | JobState::Pending) && job.start_by.is_some_and(|by| by > points.now)
     });
-    // A job inside its start window is pending, not "not seen"; one that was missed before it still is.
-    let warn_at = if pending { warn + policy.start_window } else { warn };
-    if age > warn_at {
-        let due = points.zone.clock_minutes(newest + policy.every);
-        let why = format!("late: the backup of {due} is not in {} yet", points.city);
-        return Some(Late { critical: age > warn_at + policy.every, why: why.into() });
-    }
     let direct = made_in(resource, points.region);
     let failed = backups
         .iter()
         .chain(copies.iter().filter(|_| !direct))
         .filter(|job| job.state.bad() && job.created > newest)
-        .max_by_key(|job| job.created);
-    if let Some(job) = failed {
-        let message = job.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
-        let at = points.zone.clock_minutes(job.created);
-        let why = format!("{} of {at} {}{message}", job.kind.word(), job.state.word().to_lowercase());
-        return Some(Late { critical: false, why: why.into() });
+        .max_by_key(|job| job.created)
+        .map(|job| {
+            let message = job.message.as_ref().map(|m| format!(": {}", m.trim_end_matches('.'))).unwrap_or_default();
+            let at = points.zone.clock_minutes(job.created);
+            format!("{} of {at} {}{message}", job.kind.word(), job.state.word().to_lowercase())
+        });
+    // A job inside its start window is pending, not "not seen"; one that was missed before it still is.
+    let warn_at = if pending { warn + policy.start_window } else { warn };
+    if age > warn_at {
+        let due = points.zone.clock_minutes(newest + policy.every);
+        let cause = failed.map(|failed| format!("; {failed}")).unwrap_or_default();
+        let why = format!("late: the backup of {due} is not in {} yet{cause}", points.city);
+        return Some(Late { critical: age > warn_at + policy.every, why: why.into() });
+    }
+    if let Some(failed) = failed {
+        return Some(Late { critical: false, why: failed.into() });
     }
     let slow = copies
         .iter()

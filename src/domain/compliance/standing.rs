@@ -147,16 +147,19 @@ fn stream(
     topology: Option<&GlobalCluster>,
 ) -> streaming::Judged {
     let regions = &question.estate.regions;
-    // A lag is published where the data arrives (field guide 0.1, fact 9), which moves with the writer.
-    let receiver = if topology.is_some() { writer.other() } else { declared };
+    // A lag is published where the data arrives (field guide 0.1, fact 9), which moves with the writer; where the
+    // source publishes it, it names the receiver.
+    let named = named_receiver(question, component);
+    let receiver = if topology.is_some() { writer.other() } else { named.unwrap_or(declared) };
     let sender = receiver.other();
+    let read_at = if topology.is_some() { receiver } else { declared };
     // Read at home without a topology, the data comes from outside the pair (a data centre): no Region tells of it.
-    let sent_from_pair = topology.is_some() || receiver == Side::Recovery;
+    let sent_from_pair = topology.is_some() || named.is_some() || receiver == Side::Recovery;
     let source_down_since = down_since(question, &regions.get(sender).id).filter(|_| sent_from_pair);
     let stream = streaming::Stream {
         component: &component.id,
         target: target(question, component),
-        lag: fact(question, component, receiver, What::Lag),
+        lag: fact(question, component, read_at, What::Lag),
         writes: fact(question, component, sender, What::SourceWrites),
         source_down_since,
         zone: &question.estate.zone,
@@ -175,6 +178,12 @@ fn stream(
         }
     }
     streaming::judge(&stream)
+}
+
+/// DynamoDB publishes the lag of a replica in the source's Region, with the receiver as a dimension (field guide 3).
+fn named_receiver(question: &Question<'_>, component: &Component) -> Option<Side> {
+    let receiver = component.params.map("dimensions")?.get("ReceivingRegion")?;
+    question.estate.regions.side_of(&RegionId::new(receiver))
 }
 
 fn newest_sample(slot: &Slot<Fact>) -> Option<Timestamp> {

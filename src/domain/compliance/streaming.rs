@@ -13,7 +13,7 @@ use crate::domain::{
     id::ComponentId,
     observation::{At, Slot},
     text::SafeText,
-    time::{Timestamp, Zone, short},
+    time::{Timestamp, Zone, short, short_up},
 };
 
 /// How late CloudWatch may bring a point (field guide 7.2).
@@ -56,6 +56,9 @@ pub struct Judged {
 pub fn judge(stream: &Stream<'_>) -> Judged {
     let Some(slot) = stream.lag else { return unknown(stream, "not read yet".into()) };
     let (series, observed_at, budget, stale) = match slot.at(stream.now) {
+        At::Unknown { .. } if stream.source_down_since.is_some() => {
+            return unknown(stream, "no lag sample from before the gap was read".into());
+        }
         At::Unknown { cause } => return unknown(stream, words::cause(cause)),
         At::Fresh(o) => (lag_series(&o.value), o.observed_at, o.budget, None),
         At::Stale { last, age, cause } => {
@@ -113,7 +116,7 @@ fn judge_series(stream: &Stream<'_>, series: &Series, budget: Duration, stale: O
         locked: None,
         verdict: Verdict::NoTarget,
     };
-    let lag_words = format!("lag {}", short(lag));
+    let lag_words = format!("lag {}", short_up(lag));
     let limit = (series.period + DELIVERY_MAX + POLL).max(budget);
     let (verdict, state) = if stream.target.is_some_and(|target| at_most <= target) {
         (Verdict::Met { sampled: false }, lag_words)
@@ -156,7 +159,7 @@ fn samples_against(judged: &[(Timestamp, Duration)], lag: Duration, target: Opti
         Verdict::Met { sampled: true }
     } else {
         let why =
-            format!("{} of {} samples above {}, worst {}", above.len(), judged.len(), short(target), short(worst));
+            format!("{} of {} samples above {}, worst {}", above.len(), judged.len(), short(target), short_up(worst));
         Verdict::AtRisk { why: why.into(), when: None }
     }
 }
@@ -269,7 +272,7 @@ fn breached_or_untargeted(target: Option<Duration>, at_least: Duration, state: &
 /// the moment of the stop, which lies between the sample and when the Region was seen to be down.
 fn frozen(stream: &Stream<'_>, at: Timestamp, lag: Duration, since: Timestamp, period: Duration) -> Judged {
     let at_most = since.max(at + period).since(at - lag);
-    let words = format!("loss frozen: lag {} before the gap, from {}", short(lag), stream.zone.clock(at));
+    let words = format!("loss frozen: lag {} before the gap, from {}", short_up(lag), stream.zone.clock(at));
     let verdict = match stream.target {
         Some(target) if lag > target => Verdict::Breached { by: lag.saturating_sub(target) },
         _ => Verdict::AtRisk { why: words.clone().into(), when: None },

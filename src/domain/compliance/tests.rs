@@ -272,7 +272,7 @@ fn with_both_regions_in_doubt_the_card_says_that_there_is_nowhere_to_go() {
     world.writer(Side::Recovery);
     world.region_down(Side::Primary, minutes(4));
     let card = assess(&world.question()).decide.expect("unprotected");
-    assert_eq!(card.lines[0].as_str(), "nowhere to go: Mumbai is down since 08:58:00");
+    assert_eq!(card.lines[0].as_str(), "nowhere to go: Mumbai is down, seen since 08:58:00");
     assert_eq!((card.loss_at_most, card.back_at), (None, None));
 }
 
