@@ -163,7 +163,7 @@ impl Store for SqliteStore {
         let run = RunId(u64::try_from(transaction.last_insert_rowid()).unwrap_or(0));
         let held = self.hold(run)?;
         transaction.execute("INSERT INTO lease (run, epoch) VALUES (?1, 1)", [run.0])?;
-        let lease = Lease { run, epoch: 1, _held: Box::new(held) };
+        let lease = Lease { run, epoch: 1, held: Box::new(held) };
         let record = insert(&transaction, &lease, 1, hex(&Sha256::digest(plan.as_bytes())), first)?;
         transaction.commit()?;
         Ok((lease, record))
@@ -176,7 +176,7 @@ impl Store for SqliteStore {
             .query_row("UPDATE lease SET epoch = epoch + 1 WHERE run = ?1 RETURNING epoch", [run.0], |row| row.get(0))
             .optional()?;
         let epoch = epoch.ok_or(StoreError::NoRun(run))?;
-        Ok(Lease { run, epoch, _held: Box::new(held) })
+        Ok(Lease { run, epoch, held: Box::new(held) })
     }
 
     fn append(&self, lease: &Lease, written: &Written) -> Result<Record, StoreError> {
@@ -368,7 +368,7 @@ mod tests {
             store.lock().execute_batch(&format!("{triggers} {sql}")).unwrap();
             match verify(&store.load().unwrap()) {
                 Chain::Broken { seq, .. } => assert_eq!(seq, place, "{sql}"),
-                whole => panic!("{sql}: {whole:?}"),
+                whole @ Chain::Whole { .. } => panic!("{sql}: {whole:?}"),
             }
         }
     }
@@ -396,11 +396,11 @@ mod tests {
         let app = AppId::new("payments");
         let (lease, _) = first.create(&app, std::slice::from_ref(&app), "{}", &line("declared")).unwrap();
         assert_eq!(second.take(RunId(1)).unwrap_err(), StoreError::Driven(RunId(1)));
-        let Lease { run, epoch, _held } = lease;
-        drop(_held); // as the death of the process does
+        let Lease { run, epoch, held } = lease;
+        drop(held); // as the death of the process does
         let newer = second.take(RunId(1)).unwrap();
         assert_eq!(newer.epoch, 2);
-        let stale = Lease { run, epoch, _held: Box::new(()) };
+        let stale = Lease { run, epoch, held: Box::new(()) };
         assert!(matches!(first.append(&stale, &line("sent")), Err(StoreError::Superseded { current: 2, .. })));
         second.append(&newer, &line("driven")).unwrap();
     }

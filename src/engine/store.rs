@@ -93,7 +93,7 @@ pub struct Lease {
     pub run: RunId,
     pub epoch: u64,
     /// Keeps other processes out while it lives; the operating system lets go of it when this one dies.
-    pub _held: Box<dyn std::any::Any + Send + Sync>,
+    pub held: Box<dyn std::any::Any + Send + Sync>,
 }
 
 impl std::fmt::Debug for Lease {

@@ -17,10 +17,10 @@ use crate::domain::{
 
 /// How old a CloudWatch point may be and still speak for now: points come one to three minutes late, one minute
 /// wide (DESIGN section 5).
-pub const SERIES_AGE_MAX: Duration = Duration::from_secs(300);
+pub const SERIES_AGE_MAX: Duration = Duration::from_mins(5);
 
 /// How old the newest try of a vantage point may be and still speak for now.
-const VANTAGE_AGE_MAX: Duration = Duration::from_secs(120);
+const VANTAGE_AGE_MAX: Duration = Duration::from_mins(2);
 
 /// What a plan or a step is held against.
 #[derive(Clone, Copy, Debug)]
@@ -136,9 +136,8 @@ impl<'a> Facts<'a> {
     /// The newest value of a gauge, while it speaks for now.
     pub(super) fn gauge(&self, component: &ComponentId, now: Timestamp) -> Result<(f64, Timestamp), String> {
         let newest = self.seen(component, What::Gauge).max_by_key(|seen| seen.observed_at);
-        let series = match newest.map(|seen| &seen.value) {
-            Some(Fact::Gauge(series)) => series,
-            _ => return Err(format!("{component} was never read")),
+        let Some(Fact::Gauge(series)) = newest.map(|seen| &seen.value) else {
+            return Err(format!("{component} was never read"));
         };
         current(series, now).map_or_else(
             || {
