@@ -124,8 +124,9 @@ async fn a_journal_that_cannot_be_written_stops_the_engine_before_the_call() {
     let console = rig.console(Death::BeforeAppend(sent)).await;
     let run = declared(&console, "payments-failover").await;
     assert!(console.carry(run).await.is_none(), "the engine stopped");
-    let runs = console.engine.watch().borrow().clone();
-    assert!(runs.store_failure.is_some(), "and says so");
+    let mut watch = console.engine.watch();
+    let says_so = watch.wait_for(|runs| runs.store_failure.is_some());
+    tokio::time::timeout(Duration::from_secs(60), says_so).await.expect("it says so").expect("the engine lives");
     assert_eq!(rig.mutating_calls(), 0, "nothing was sent");
     assert_eq!(console.reaper.counted().0, sent, "and the write was not tried again");
     let plan = console.plan("payments-failover").await;

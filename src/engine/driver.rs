@@ -34,11 +34,11 @@ use crate::{
 /// Estate time between two looks at something that takes its time.
 const POLL: Duration = Duration::from_secs(3);
 /// Wall time between two turns at least, however fast estate time runs.
-const POLL_WALL_MIN: Duration = Duration::from_millis(20);
+const POLL_WALL_MIN: Duration = Duration::from_millis(5);
 /// Wall time from the declaration in which the run must start.
-const START_WITHIN: Duration = Duration::from_secs(120);
+const START_WITHIN: Duration = Duration::from_mins(2);
 /// Wall time without a word of a person after which nothing new is begun.
-const SILENCE_MAX: Duration = Duration::from_secs(15 * 60);
+const SILENCE_MAX: Duration = Duration::from_mins(15);
 /// Wall time between reading the guards' facts and acting on them.
 const FACTS_AGE_MAX: Duration = Duration::from_secs(2);
 /// Times that guards are read again because preparing took longer than that.
@@ -47,7 +47,7 @@ const REREADS_MAX: u32 = 5;
 const SETTLE_READS: u32 = 3;
 const SETTLE: Duration = Duration::from_secs(20);
 /// Estate time without a readable answer after which a person is asked what became of a call.
-const DOUBT_MAX: Duration = Duration::from_secs(120);
+const DOUBT_MAX: Duration = Duration::from_mins(2);
 
 /// A person's word on its way to the driver.
 pub(super) struct Order {
@@ -175,23 +175,20 @@ impl Driver {
     /// A person's word: refused in words, or written down and obeyed.
     async fn hear(&mut self, order: Order) -> Result<(), Stopped> {
         let Order { answer, reply } = order;
-        let admitted = fold::admit(&self.course, &answer);
-        let verdict = match admitted {
-            Err(illegal) => Err(Refusal(illegal.0)),
-            Ok(()) => {
-                self.last_word = self.shared.clock.monotonic();
-                if matches!(answer, Answer::Rearm(_)) {
-                    self.armed_at = self.last_word;
-                }
-                let actor = self.person();
-                if let Err(stopped) = self.append(Event::Answered { answer }, actor).await {
-                    let _ = reply.send(Err(Refusal(SafeText::new("the journal cannot be written"))));
-                    return Err(stopped);
-                }
-                Ok(())
-            }
-        };
-        let _ = reply.send(verdict); // who asked may have gone
+        if let Err(illegal) = fold::admit(&self.course, &answer) {
+            let _ = reply.send(Err(Refusal(illegal.0))); // who asked may have gone
+            return Ok(());
+        }
+        self.last_word = self.shared.clock.monotonic();
+        if matches!(answer, Answer::Rearm(_)) {
+            self.armed_at = self.last_word;
+        }
+        let actor = self.person();
+        if self.append(Event::Answered { answer }, actor).await.is_err() {
+            let _ = reply.send(Err(Refusal(SafeText::new("the journal cannot be written"))));
+            return Err(Stopped);
+        }
+        let _ = reply.send(Ok(()));
         Ok(())
     }
 

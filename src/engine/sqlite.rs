@@ -368,7 +368,7 @@ mod tests {
             store.lock().execute_batch(&format!("{triggers} {sql}")).unwrap();
             match verify(&store.load().unwrap()) {
                 Chain::Broken { seq, .. } => assert_eq!(seq, place, "{sql}"),
-                whole => panic!("{sql}: {whole:?}"),
+                whole @ Chain::Whole { .. } => panic!("{sql}: {whole:?}"),
             }
         }
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::domain::{Hazard, StepId, text::SafeText, time};
 
 /// Stands for a loss that nothing bounds, in [`Ask::Loss`].
-pub const UNBOUNDED: Duration = Duration::from_secs(100 * 366 * 86_400);
+pub const UNBOUNDED: Duration = Duration::from_hours(878_400);
 
 /// The next thing to be done; indices are those of the plan's steps.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,10 +17,10 @@ use crate::domain::{
 
 /// How old a CloudWatch point may be and still speak for now: points come one to three minutes late, one minute
 /// wide (DESIGN section 5).
-pub const SERIES_AGE_MAX: Duration = Duration::from_secs(300);
+pub const SERIES_AGE_MAX: Duration = Duration::from_mins(5);
 
 /// How old the newest try of a vantage point may be and still speak for now.
-const VANTAGE_AGE_MAX: Duration = Duration::from_secs(120);
+const VANTAGE_AGE_MAX: Duration = Duration::from_mins(2);
 
 /// What a plan or a step is held against.
 #[derive(Clone, Copy, Debug)]

@@ -46,8 +46,8 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "none: the way back is a failback",
     mutating: Mutating::Yes,
-    default_timeout: Duration::from_secs(600),
-    default_expect: Duration::from_secs(60),
+    default_timeout: Duration::from_mins(10),
+    default_expect: Duration::from_mins(1),
 };
 
 pub struct FailoverGlobal;

@@ -38,7 +38,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "delete the copied snapshot by hand",
     mutating: Mutating::Yes,
-    default_timeout: Duration::from_secs(900),
+    default_timeout: Duration::from_mins(15),
     default_expect: Duration::from_secs(30),
 };
 

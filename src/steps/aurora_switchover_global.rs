@@ -39,8 +39,8 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "a switchover to the other side",
     mutating: Mutating::Yes,
-    default_timeout: Duration::from_secs(1_200),
-    default_expect: Duration::from_secs(120),
+    default_timeout: Duration::from_mins(20),
+    default_expect: Duration::from_mins(2),
 };
 
 pub struct SwitchoverGlobal;

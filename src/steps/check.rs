@@ -33,7 +33,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "nothing to undo: it reads only",
     mutating: Mutating::No,
-    default_timeout: Duration::from_secs(60),
+    default_timeout: Duration::from_mins(1),
     default_expect: Duration::from_secs(5),
 };
 

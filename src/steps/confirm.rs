@@ -18,7 +18,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     params: &[StepParamSpec::Texts { name: "items", required: true }],
     undo: "nothing to undo: a person says so",
     mutating: Mutating::No,
-    default_timeout: Duration::from_secs(900),
+    default_timeout: Duration::from_mins(15),
     default_expect: Duration::from_secs(30),
 };
 

@@ -38,7 +38,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "the same step to the other side",
     mutating: Mutating::Yes,
-    default_timeout: Duration::from_secs(300),
+    default_timeout: Duration::from_mins(5),
     default_expect: Duration::from_secs(45),
 };
 

@@ -22,8 +22,8 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     params: &[StepParamSpec::Signals { name: "signals", required: true }],
     undo: "nothing to undo: it reads only",
     mutating: Mutating::No,
-    default_timeout: Duration::from_secs(600),
-    default_expect: Duration::from_secs(60),
+    default_timeout: Duration::from_mins(10),
+    default_expect: Duration::from_mins(1),
 };
 
 pub struct WaitFor;
