@@ -22,6 +22,7 @@ use crate::{
     collect::{self, Collector, CollectorHandle},
     domain::{
         AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp,
+        app::PolicyWarning,
         call::CallRecord,
         compliance::{self, Execution, Question},
         diagnostic::{Level, SourceFile, render},
@@ -57,6 +58,8 @@ pub enum Backing {
 pub struct Checked {
     pub what: String,
     pub diagnostics: Vec<Diagnostic>,
+    /// What only today's date can tell.
+    pub dated: Vec<PolicyWarning>,
 }
 
 /// Which estate is meant: named, else in the XDG config folder, else the bundled one on the simulator.
@@ -111,7 +114,12 @@ pub fn load_estate(common: &Common) -> Result<Files, Failure> {
     let loaded = estate::load(&source, probes::CATALOGUE, steps::CATALOGUE);
     let errors: Vec<&Diagnostic> = loaded.diagnostics.iter().filter(|d| d.level == Level::Error).collect();
     match loaded.estate {
-        Some(estate) if errors.is_empty() => Ok(Files { estate, runbooks: loaded.runbooks, backing }),
+        Some(estate) if errors.is_empty() => {
+            // What only a date can tell (drills overdue, acceptances lapsed) is found against today.
+            let mut dated = (*estate).clone();
+            dated.warnings.extend(estate::dated_warnings(&estate, SystemClock::default().wall()));
+            Ok(Files { estate: Arc::new(dated), runbooks: loaded.runbooks, backing })
+        }
         _ => Err(broken("the estate has errors", &errors)),
     }
 }
@@ -161,6 +169,8 @@ fn read_named(what: &str, wanted: &str, bundled: &[&str]) -> Result<Arc<SourceFi
 pub fn check(common: &Common) -> Result<Checked, Failure> {
     let (source, _) = source(common)?;
     let loaded = estate::load(&source, probes::CATALOGUE, steps::CATALOGUE);
+    let dated =
+        loaded.estate.as_deref().map(|e| estate::dated_warnings(e, SystemClock::default().wall())).unwrap_or_default();
     let mut diagnostics = loaded.diagnostics;
     if let Some(wanted) = common.theme.as_deref().filter(|w| Theme::bundled(w).is_none()) {
         let file = read_named("theme", wanted, &theme::bundled_names())?;
@@ -174,7 +184,7 @@ pub fn check(common: &Common) -> Result<Checked, Failure> {
         estate::Source::Bundled => "the bundled estate".to_owned(),
         estate::Source::Folder(folder) => folder.display().to_string(),
     };
-    Ok(Checked { what, diagnostics })
+    Ok(Checked { what, diagnostics, dated })
 }
 
 /// The simulator of an estate, starting now on the wall.
@@ -565,6 +575,9 @@ async fn behind(
             }
         };
         let _ = orphan.set(core.engine.clone());
+        if let Some(found) = unfinished(&core) {
+            let _ = replies_in.send(tui::Msg::Said(found)).await;
+        }
         tokio::join!(
             pump_pictures(&core, &pictures_in),
             pump_runs(&core, &runs_in),
@@ -582,6 +595,26 @@ async fn behind(
         Ok(tui::runtime::Ended::Signal(number)) => Ok(u8::try_from(128 + number).unwrap_or(1)),
         Err(error) => Err(Failure { code: 1, lines: vec![format!("the terminal failed: {error}")] }),
     }
+}
+
+/// Runs that an earlier console left: what was going on, said at once.
+fn unfinished(core: &Core) -> Option<SafeText> {
+    let runs = core.engine.watch().borrow().clone();
+    let open: Vec<String> = runs
+        .list
+        .iter()
+        .filter(|run| !run.phase.ended() && !run.driven)
+        .map(|run| {
+            format!(
+                "run {} {} {} since {}",
+                run.id,
+                run.plan.runbook,
+                run.phase.word(),
+                core.estate.zone.day_clock(run.declared_at)
+            )
+        })
+        .collect();
+    (!open.is_empty()).then(|| SafeText::new(format!("not ended, and nobody drives it: {}; see runs", open.join("; "))))
 }
 
 async fn pump_pictures(core: &Core, into: &watch::Sender<Arc<Picture>>) {

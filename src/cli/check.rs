@@ -25,8 +25,11 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<u8, Failure> {
             println!("{}\n", render(diagnostic));
         }
     }
+    for warning in &checked.dated {
+        println!("{}: warning[{}]: {}", warning.place, warning.code, warning.text);
+    }
     let count = |level| checked.diagnostics.iter().filter(|d| d.level == level).count();
-    let (errors, warnings) = (count(Level::Error), count(Level::Warning));
+    let (errors, warnings) = (count(Level::Error), count(Level::Warning) + checked.dated.len());
     println!("{}: {errors} errors, {warnings} warnings", checked.what);
     Ok(u8::from(errors > 0))
 }

@@ -145,8 +145,8 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
         out,
         "  {outage}since declaration {}  machine {}  waiting for a person {}  {}",
         clock(total),
-        clock(total.saturating_sub(run.waited)),
-        clock(run.waited),
+        clock(total.saturating_sub(run.waited_at(end))),
+        clock(run.waited_at(end)),
         run.phase.word(),
     );
     for step in &run.steps {

@@ -28,7 +28,6 @@ pub struct Course {
     pub held: bool,
     pub parked: Option<(Option<StepId>, SafeText)>,
     pub ask: Option<Ask>,
-    waiting_since: Option<Timestamp>,
 }
 
 /// Of one step, parallel to the plan's.
@@ -124,12 +123,13 @@ pub fn begin(id: RunId, frozen: Arc<Frozen>, entry: &Entry) -> Result<Course, Il
         epoch: 1,
         driven: false,
         waited: Duration::ZERO,
+        waiting_since: None,
         notes: Vec::new(),
         log: vec![(entry.at, SafeText::new(format!("declared by {}: {}", declaration.who, declaration.incident)))],
         unprotected_since: None,
     };
     let progress = vec![Progress::default(); frozen.plan.steps.len()];
-    Ok(Course { shown, frozen, progress, armed: true, held: false, parked: None, ask: None, waiting_since: None })
+    Ok(Course { shown, frozen, progress, armed: true, held: false, parked: None, ask: None })
 }
 
 /// A run from its whole journal.
@@ -552,11 +552,11 @@ fn settle(course: &mut Course, entry: &Entry) {
         };
     }
     let waiting = matches!(course.shown.phase, Phase::Waiting(_) | Phase::Parked { .. } | Phase::Held);
-    match (course.waiting_since, waiting) {
-        (None, true) => course.waiting_since = Some(entry.at),
+    match (course.shown.waiting_since, waiting) {
+        (None, true) => course.shown.waiting_since = Some(entry.at),
         (Some(since), false) => {
             course.shown.waited += entry.at.since(since);
-            course.waiting_since = None;
+            course.shown.waiting_since = None;
         }
         _ => {}
     }
@@ -617,7 +617,7 @@ fn line(entry: &Entry) -> Option<SafeText> {
         Event::Passed { step, reason } => format!("{step} passed over: {reason}"),
         Event::Parked { why, .. } => format!("parked: {why}"),
         Event::Completed { exceptions: 0 } => "completed".to_owned(),
-        Event::Completed { exceptions } => format!("completed with {exceptions} exceptions"),
+        Event::Completed { exceptions } => format!("completed with exceptions: {exceptions}"),
     }))
 }
 

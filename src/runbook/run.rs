@@ -218,13 +218,23 @@ pub struct RunState {
     pub epoch: u64,
     /// Whether some engine of this process drives it now.
     pub driven: bool,
-    /// Estate time spent waiting for a person so far.
+    /// Estate time spent waiting for a person, up to the present wait.
     pub waited: Duration,
+    /// Since when a person is waited for now.
+    pub waiting_since: Option<Timestamp>,
     pub notes: Vec<(Timestamp, SafeText)>,
     /// Last events in words, oldest first.
     pub log: Vec<(Timestamp, SafeText)>,
     /// Set when a failover ended and no way back is built yet.
     pub unprotected_since: Option<Timestamp>,
+}
+
+impl RunState {
+    /// Estate time spent waiting for a person, the present wait included.
+    #[must_use]
+    pub fn waited_at(&self, now: Timestamp) -> Duration {
+        self.waited + self.waiting_since.map_or(Duration::ZERO, |since| now.since(since))
+    }
 }
 
 /// Everything the console knows of runs: newest first.

@@ -330,7 +330,9 @@ impl State {
     /// Makes the rows of the screen shown again, and keeps the selection on what it was on.
     pub fn refresh_list(&mut self) {
         let screen = self.screen().clone();
-        let was = (self.list_is_of.as_ref() == Some(&screen)).then(|| self.selected().cloned()).flatten();
+        // A cursor that was moved stays with what it stands on; at the top it stays at the top, with the worst.
+        let stays = self.list_is_of.as_ref() == Some(&screen) && self.place().selected > 0;
+        let was = stays.then(|| self.selected().cloned()).flatten();
         let (estate, picture) = (&*self.estate, &*self.picture);
         self.list = match &screen {
             Screen::Board => tables::board::rows(estate, picture),

@@ -746,6 +746,7 @@ pub fn run(mode: Mode, done: usize, phase: Phase) -> RunState {
         epoch: 1,
         driven: true,
         waited: secs(21),
+        waiting_since: None,
         notes: vec![(now() - secs(40), text("NOC confirms fibre cut, ETA 4 h"))],
         log: vec![(now() - secs(98), text("declared by asha")), (now() - secs(55), text("step 1 done"))],
         unprotected_since: None,

@@ -80,8 +80,9 @@ fn head(state: &State, run: &RunState, columns: u16) -> Vec<Line> {
         }
         None => clocks.push((format!("since declaration {}   ", mmss(since_declared)), Role::Text)),
     }
-    let machine = since_declared.saturating_sub(run.waited);
-    clocks.push((format!("machine {} · waiting for a person {}   ", mmss(machine), mmss(run.waited)), Role::Dim));
+    let waited = run.waited_at(end);
+    let machine = since_declared.saturating_sub(waited);
+    clocks.push((format!("machine {} · waiting for a person {}   ", mmss(machine), mmss(waited)), Role::Dim));
     if !run.phase.ended() && columns >= 100 {
         clocks.push((format!("projected end {}", zone.clock(projected_end(run, state.now))), Role::Dim));
     }
