@@ -13,9 +13,9 @@ use std::{
 
 /// The interpreter of one virtual environment, from the variable that `.ci/run` sets.
 fn interpreter(variable: &str) -> PathBuf {
-    let path = env::var_os(variable)
-        .map(PathBuf::from)
-        .unwrap_or_else(|| panic!("{variable} must name the Python of an emulator's environment; .ci/run makes both"));
+    let Some(path) = env::var_os(variable).map(PathBuf::from) else {
+        panic!("{variable} must name the Python of an emulator's environment; .ci/run makes both");
+    };
     assert!(path.is_file(), "{variable}: no file {}", path.display());
     path
 }

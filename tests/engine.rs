@@ -11,7 +11,7 @@ use pointsman::{
 };
 use rig::{Console, Death, HYDERABAD, Rig, declaration};
 
-async fn mumbai_gone(how: Down) -> Rig {
+fn mumbai_gone(how: Down) -> Rig {
     let rig = Rig::new();
     rig.mumbai_down(how);
     rig.hand.advance(Duration::from_secs(300));
@@ -27,7 +27,7 @@ async fn declared(console: &Console, runbook: &str) -> RunId {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_goes_through_while_mumbai_is_black_holed_and_moves_the_writer() {
-    let rig = mumbai_gone(Down::Blackhole).await;
+    let rig = mumbai_gone(Down::Blackhole);
     let console = rig.console(Death::Never).await;
     let run = declared(&console, "payments-failover").await;
     let state = console.carry(run).await.expect("it ends");
@@ -38,7 +38,7 @@ async fn a_failover_goes_through_while_mumbai_is_black_holed_and_moves_the_write
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_resolved_by_looking_and_never_by_sending_again() {
-    let rig = mumbai_gone(Down::Refuse).await;
+    let rig = mumbai_gone(Down::Refuse);
     rig.inject(FaultKind::ReplyLost {
         service: Some("rds".into()),
         operation: Some("FailoverGlobalCluster".into()),
@@ -57,7 +57,7 @@ async fn a_lost_answer_is_resolved_by_looking_and_never_by_sending_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_whose_outcome_cannot_be_read_parks_for_a_verdict_with_evidence() {
-    let rig = mumbai_gone(Down::Refuse).await;
+    let rig = mumbai_gone(Down::Refuse);
     // Hyderabad's RDS stops answering the moment the failover was sent.
     rig.inject(FaultKind::ReplyLost {
         service: Some("rds".into()),
@@ -114,13 +114,13 @@ async fn resume(console: &Console, run: RunId) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_that_cannot_be_written_stops_the_engine_before_the_call() {
     // Find the append that writes `sent`, then let exactly that one fail.
-    let rig = mumbai_gone(Down::Refuse).await;
+    let rig = mumbai_gone(Down::Refuse);
     let console = rig.console(Death::BeforeCall(1)).await;
     let run = declared(&console, "payments-failover").await;
     assert!(console.carry(run).await.is_none());
     let sent = console.reaper.counted().0;
 
-    let rig = mumbai_gone(Down::Refuse).await;
+    let rig = mumbai_gone(Down::Refuse);
     let console = rig.console(Death::BeforeAppend(sent)).await;
     let run = declared(&console, "payments-failover").await;
     assert!(console.carry(run).await.is_none(), "the engine stopped");
@@ -138,7 +138,7 @@ async fn a_journal_that_cannot_be_written_stops_the_engine_before_the_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_starts_only_when_app_and_region_are_typed_as_they_stand_and_no_other_run_is_open() {
-    let rig = mumbai_gone(Down::Refuse).await;
+    let rig = mumbai_gone(Down::Refuse);
     let console = rig.console(Death::Never).await;
     let plan = console.plan("payments-failover").await;
     for (app, region) in [("payment", HYDERABAD), ("payments", "Mumbai"), ("", "")] {
@@ -155,7 +155,7 @@ async fn a_run_starts_only_when_app_and_region_are_typed_as_they_stand_and_no_ot
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_shows_exact_calls_every_blocker_at_once_and_keeps_its_hash_while_ages_change() {
-    let rig = mumbai_gone(Down::Refuse).await;
+    let rig = mumbai_gone(Down::Refuse);
     let console = rig.console(Death::Never).await;
     let plan = console.plan("payments-failover").await;
     let promote = plan.step(&StepId::new("promote")).expect("a step");

@@ -449,7 +449,7 @@ async fn the_json_says_what_the_assessments_say_in_calm_and_in_trouble() {
             assert_eq!(app["rto"]["estimated"].as_f64(), seconds(estimated));
             assert_eq!(app["rto"]["verdict"], said.rto.verdict.word());
             assert_eq!(app["served"]["success"].as_f64(), said.served.success);
-            let reasons: Vec<&str> = said.reasons.iter().map(|reason| reason.as_str()).collect();
+            let reasons: Vec<&str> = said.reasons.iter().map(pointsman::domain::SafeText::as_str).collect();
             assert_eq!(app["reasons"], serde_json::json!(reasons));
         }
     }

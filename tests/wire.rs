@@ -155,7 +155,9 @@ async fn until(handle: &CollectorHandle, what: &str, condition: impl Fn(&Snapsho
     });
     match found.await {
         Ok(snapshot) => snapshot,
-        Err(_) => panic!("never: {what}; failures {:#?}", handle.snapshots().borrow().failures()),
+        Err(tokio::time::error::Elapsed { .. }) => {
+            panic!("never: {what}; failures {:#?}", handle.snapshots().borrow().failures())
+        }
     }
 }
 

@@ -428,9 +428,7 @@ impl Console {
         let mut watch = self.engine.watch();
         let wait = watch.wait_for(|runs| runs.list.iter().any(|state| state.id == run && is(state)));
         let found = tokio::time::timeout(STUCK, wait).await;
-        if found.is_err() {
-            panic!("never {what}: {:#?}", self.state(run).log);
-        }
+        assert!(found.is_ok(), "never {what}: {:#?}", self.state(run).log);
         drop(found);
         self.state(run)
     }
