@@ -37,10 +37,10 @@ fn violations(schema: &Value, root: &Value, value: &Value, at: &str, found: &mut
             "schema: `{key}` is not checked here"
         );
     }
-    if let Some(allowed) = schema.get("enum").and_then(Value::as_array) {
-        if !allowed.contains(value) {
-            found.push(format!("{at}: {value} is none of {allowed:?}"));
-        }
+    if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
+        && !allowed.contains(value)
+    {
+        found.push(format!("{at}: {value} is none of {allowed:?}"));
     }
     let kind = match value {
         Value::Null => "null",
@@ -60,10 +60,10 @@ fn violations(schema: &Value, root: &Value, value: &Value, at: &str, found: &mut
     if !fits {
         found.push(format!("{at}: is {kind}, not {types:?}"));
     }
-    if let (Some("date-time"), Some(text)) = (schema.get("format").and_then(Value::as_str), value.as_str()) {
-        if pointsman::domain::Timestamp::parse(text).is_none() {
-            found.push(format!("{at}: {text} is not RFC 3339"));
-        }
+    if let (Some("date-time"), Some(text)) = (schema.get("format").and_then(Value::as_str), value.as_str())
+        && pointsman::domain::Timestamp::parse(text).is_none()
+    {
+        found.push(format!("{at}: {text} is not RFC 3339"));
     }
     if let Some(object) = value.as_object() {
         let properties = schema.get("properties").and_then(Value::as_object).expect("objects list their properties");
