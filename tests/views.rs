@@ -396,7 +396,7 @@ fn nothing_read_is_never_drawn_as_healthy() {
 #[test]
 fn a_picture_that_is_not_renewed_stops_looking_fresh() {
     let mut console = world("fresh", (120, 40));
-    assert!(shown(&console).contains("oldest data 14 s"));
+    assert!(shown(&console).contains("oldest data 15 s"));
     update(&mut console, Msg::Tick { now: now() + mins(60), monotonic: secs(120) });
     assert!(shown(&console).contains("NOT RENEWED"), "{}", shown(&console));
 }

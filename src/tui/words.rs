@@ -2,7 +2,7 @@
 //!
 //! Every verdict is word + glyph + colour. Nothing here decides anything: the domain did.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use crate::{
     domain::{
@@ -109,7 +109,10 @@ pub fn back_to(corrupted: &Exposure, now: Timestamp, zone: &Zone) -> String {
             _ => "-".to_owned(),
         };
     };
-    format!("{} ({})", moment(at, now, zone), short(now.since(at)))
+    // In minutes: the moment beside it says the rest, and an idle board writes less over a slow link.
+    let ago = now.since(at).as_secs();
+    let said = if ago < 60 { "<1 m".to_owned() } else { short(Duration::from_secs(ago / 60 * 60)) };
+    format!("{} ({said})", moment(at, now, zone))
 }
 
 /// `14:00`, or `18 Nov 14:00` when that is more than 20 h away.

@@ -1,6 +1,8 @@
 //! The top line of every screen: estate, live or simulated or drill, read-only or armed, age of the oldest data,
 //! account and principal, clock. On a narrow screen the mode and the arming stay longest.
 
+use std::time::Duration;
+
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
@@ -15,6 +17,8 @@ use crate::{
 
 /// How old a picture may be (estate time, at speed 1) before the banner says that it is not renewed.
 const PICTURE_BUDGET_SECONDS: f64 = 60.0;
+/// From here on the age of the oldest data is shown in steps of 5 s.
+const STEPS_FROM: Duration = Duration::from_secs(10);
 
 #[must_use]
 pub const fn mode_role(mode: Mode) -> Role {
@@ -49,7 +53,11 @@ pub fn age(state: &State) -> (String, Role) {
     if picture_age.as_secs_f64() > PICTURE_BUDGET_SECONDS * speed {
         return (format!("NOT RENEWED for {}", words::age(picture_age)), Role::Error);
     }
-    (format!("oldest data {}", words::age(state.now.since(oldest))), Role::Age)
+    // Every fifth second beyond ten: the clock beside it ticks, and an idle screen shall write little. Rounded up:
+    // old is never drawn as fresher than it is.
+    let age = state.now.since(oldest);
+    let shown = if age > STEPS_FROM { Duration::from_secs(age.as_secs().div_ceil(5) * 5) } else { age };
+    (format!("oldest data {}", words::age(shown)), Role::Age)
 }
 
 /// Warnings that every screen carries under the banner.
