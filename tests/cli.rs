@@ -253,7 +253,7 @@ fn step_through(talk: &mut Talk, stop_before: Option<&str>) -> bool {
 fn payments_fails_over_with_mumbai_black_holed_and_a_killed_run_goes_on_without_sending_twice() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = folder.path();
-    let served = Served::start(state, "60");
+    let served = Served::start(state, "20");
     served.inject(state, r#"{"fault":"region-down","region":"ap-south-1","how":"blackhole"}"#);
 
     // First driver: promoted, then killed before the name is moved.

@@ -10,7 +10,7 @@ use crate::domain::{
     fact::{Point, SERVED, Series},
     observation::{At, Observation},
     resource::{GlobalCluster, RecordSet},
-    snapshot::{Reach, RegionHealth},
+    snapshot::{Mode, Reach, RegionHealth},
     text::SafeText,
     time,
 };
@@ -21,6 +21,10 @@ pub const SERIES_AGE_MAX: Duration = Duration::from_mins(5);
 
 /// How old the newest try of a vantage point may be and still speak for now.
 const VANTAGE_AGE_MAX: Duration = Duration::from_mins(2);
+
+/// A try of a dead Region ends by its time-out of 10 s on the *wall*, and its age counts from its start. When the
+/// estate's clock runs faster than the wall, two such tries in a row are that much older.
+const TRIES_WALL: Duration = Duration::from_secs(25);
 
 /// What a plan or a step is held against.
 #[derive(Clone, Copy, Debug)]
@@ -200,16 +204,21 @@ pub fn read(signal: &Signal, facts: &Facts<'_>, now: Timestamp) -> Reading {
 }
 
 /// When the Region itself was last tried, if that is recent; that another Region answers says nothing of it.
-fn tried(health: &RegionHealth, region: &RegionId, now: Timestamp) -> Option<Timestamp> {
+fn tried(facts: &Facts<'_>, health: &RegionHealth, region: &RegionId, now: Timestamp) -> Option<Timestamp> {
+    let speed = match facts.snapshot.mode {
+        Mode::Simulated { speed } => speed.max(1.0),
+        Mode::Live | Mode::Drill => 1.0,
+    };
+    let age_max = VANTAGE_AGE_MAX + TRIES_WALL.mul_f64(speed - 1.0);
     let own = health.vantages.iter().filter(|vantage| vantage.region == *region);
     let newest = own.filter_map(|vantage| vantage.outcome.as_ref()).map(|outcome| outcome.at).max();
-    newest.filter(|at| now.since(*at) <= VANTAGE_AGE_MAX)
+    newest.filter(|at| now.since(*at) <= age_max)
 }
 
 fn unreachable(facts: &Facts<'_>, side: Side, needed: u32, now: Timestamp) -> Reading {
     let city = facts.city(side);
     let Some((health, at)) =
-        facts.health(side).and_then(|health| Some((health, tried(health, facts.region(side), now)?)))
+        facts.health(side).and_then(|health| Some((health, tried(facts, health, facts.region(side), now)?)))
     else {
         return Reading::unknown(format!("{city} was not tried lately"));
     };
@@ -241,7 +250,7 @@ fn unreachable(facts: &Facts<'_>, side: Side, needed: u32, now: Timestamp) -> Re
 
 fn reachable(facts: &Facts<'_>, side: Side, now: Timestamp) -> Reading {
     let city = facts.city(side);
-    match facts.health(side).and_then(|health| Some((health, tried(health, facts.region(side), now)?))) {
+    match facts.health(side).and_then(|health| Some((health, tried(facts, health, facts.region(side), now)?))) {
         None => Reading::unknown(format!("{city} was not tried lately")),
         Some((health, _)) if health.reach == Reach::Unknown => Reading::unknown(format!("{city} was not tried yet")),
         Some((health, at)) => {
@@ -392,4 +401,62 @@ fn replicating(facts: &Facts<'_>, component: &str, now: Timestamp) -> Reading {
         }
     }
     Reading::known(true, "all members connected", at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            ProbeError, Snapshot,
+            snapshot::{Vantage, VantageOutcome},
+        },
+        estate, probes, steps,
+    };
+
+    /// Mumbai dark for two vantage points, last tried that long ago.
+    fn dark(mode: Mode, tried_ago: Duration, now: Timestamp) -> Snapshot {
+        let mut snapshot = Snapshot::empty(mode, now);
+        let region = RegionId::new("ap-south-1");
+        let vantage = |service: &str| Vantage {
+            name: SafeText::new(format!("{service} in ap-south-1")),
+            region: region.clone(),
+            outcome: Some(VantageOutcome {
+                at: now - tried_ago,
+                result: Err(ProbeError {
+                    failure: ProbeFailure::Unreachable,
+                    region: region.clone(),
+                    call: service.into(),
+                    message: "timed out".into(),
+                    at: now - tried_ago,
+                }),
+            }),
+        };
+        let health = RegionHealth {
+            reach: Reach::RegionDown,
+            vantages: vec![vantage("rds"), vantage("sts")],
+            since: now - tried_ago,
+            cycles_unreachable: 3,
+        };
+        snapshot.regions.insert(region.clone(), health);
+        snapshot
+    }
+
+    #[test]
+    fn a_try_that_took_its_whole_time_out_on_a_fast_simulator_still_speaks_for_now_and_a_live_one_that_old_does_not() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let loaded = estate::load(&estate::Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
+        let estate = loaded.estate.expect("the bundled estate is whole");
+        let app = estate.app(&"payments".into()).expect("payments");
+        let said = |mode, ago| {
+            let snapshot = dark(mode, Duration::from_secs(ago), now);
+            let facts = Facts { estate: &estate, app, snapshot: &snapshot, last_run_ended: None };
+            read(&Signal::Unreachable { side: Side::Primary, vantage_points: 2 }, &facts, now).holds
+        };
+        // 10 s on the wall and as long again until the next answer, at sixty times the speed.
+        assert_eq!(said(Mode::Simulated { speed: 60.0 }, 1_260), Holds::Yes);
+        assert_eq!(said(Mode::Live, 100), Holds::Yes);
+        assert_eq!(said(Mode::Live, 1_260), Holds::Unknown);
+        assert_eq!(said(Mode::Simulated { speed: 1.0 }, 1_260), Holds::Unknown);
+    }
 }
