@@ -53,7 +53,7 @@ pub fn verdict(verdict: &Verdict, zone: &Zone) -> String {
         Verdict::Met { sampled: true } => "met, sampled".to_owned(),
         Verdict::AtRisk { why, when: None } => format!("at risk: {why}"),
         Verdict::AtRisk { why, when: Some(when) } => format!("at risk by {}: {why}", zone.clock_minutes(*when)),
-        Verdict::Breached { by } => format!("breached by {}", short(*by)),
+        Verdict::Breached { by } => format!("breached by {}", short_up(*by)),
         Verdict::Unknown { why, .. } => format!("unknown: {why}"),
         Verdict::NoTarget => "no RPO set".to_owned(),
     }
@@ -89,7 +89,8 @@ pub fn exposure(exposure: &Exposure) -> String {
             (None, Some(at_most)) => format!("unknown, ≤ {}", short_up(at_most)),
             (None, None) => "unknown".to_owned(),
         },
-        (_, Some(figure)) => short(figure),
+        // Up, as compliance, `status` and the plan round it: a loss never looks smaller than it is.
+        (_, Some(figure)) => short_up(figure),
         (_, None) => exposure.at_most.map_or_else(|| "-".to_owned(), |at_most| format!("≤ {}", short_up(at_most))),
     }
 }
@@ -125,7 +126,7 @@ pub fn moment(at: Timestamp, now: Timestamp, zone: &Zone) -> String {
 /// `1 h 52 m / 2 h`: the estimate from the outage on, against the target.
 #[must_use]
 pub fn rto(standing: &RtoStanding) -> String {
-    let estimated = standing.estimated.as_ref().map_or_else(|| "unknown".to_owned(), |e| short(e.total()));
+    let estimated = standing.estimated.as_ref().map_or_else(|| "unknown".to_owned(), |e| short_up(e.total()));
     format!("{estimated} / {}", standing.target.map_or_else(|| "none".to_owned(), short))
 }
 
@@ -242,7 +243,7 @@ fn fact_value(fact: &Fact, region: &crate::domain::RegionId, estate: &Estate, no
         }
         Fact::Lag(series) => match newest(series) {
             Some(lag) if lag < 0.0 => "not replicating".to_owned(),
-            Some(lag) => format!("lag {}", short(std::time::Duration::from_secs_f64(lag))),
+            Some(lag) => format!("lag {}", short_up(std::time::Duration::from_secs_f64(lag))),
             None => "no lag data".to_owned(),
         },
         Fact::SourceWrites(series) => match newest(series) {
@@ -309,6 +310,15 @@ mod tests {
         assert_eq!(share(Some(0.9996)), "99.9 %");
         assert_eq!(share(Some(1.0)), "100.0 %");
         assert_eq!(share(None), "?");
+    }
+
+    #[test]
+    fn a_loss_reads_the_same_on_the_board_as_compliance_words_it_and_never_smaller() {
+        let mut one = Exposure::unknown(Some(Duration::from_mins(5)), "".into());
+        one.exposure = Some(Duration::from_millis(30_400));
+        one.verdict = Verdict::Met { sampled: false };
+        assert_eq!(exposure(&one), "31 s");
+        assert_eq!(exposure(&one), short_up(Duration::from_millis(30_400)));
     }
 
     #[test]
