@@ -145,6 +145,7 @@ impl Console {
             while let Ok(msg) = parts.replies.try_recv() {
                 batch.push(msg);
             }
+            self.fit();
             self.tell_time();
             for panic in terminal::background_panics() {
                 let said = format!("a part of the program failed; what it watched goes stale: {panic}");
@@ -217,6 +218,14 @@ impl Console {
         batch.push(Msg::Resize { width, height });
         batch.push(Msg::Resumed);
         Ok(())
+    }
+
+    /// The terminal's own word on its size. Of two resizes in quick succession the older report may be read last.
+    fn fit(&mut self) {
+        let (width, height) = terminal::size();
+        if self.state.size != (width, height) {
+            update(&mut self.state, Msg::Resize { width, height });
+        }
     }
 
     fn tell_time(&mut self) {
