@@ -33,7 +33,7 @@ use crate::{
     probes,
     runbook::{plan::Plan, run::Runs, spec::RunbookSpec},
     sim::{self, Sim},
-    steps,
+    steps::{self, outside::Nowhere},
     theme::{self, Theme},
     tui,
 };
@@ -326,6 +326,8 @@ async fn assemble(
         store: Arc::new(store),
         reader,
         writer: Some(aws::write::writer(&connection)),
+        outside: Arc::new(Nowhere),
+        hands: None,
         facts: Arc::new(Fresh(collector.clone())),
         clock: dyn_clock,
         estate: estate.clone(),

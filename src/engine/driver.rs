@@ -224,6 +224,19 @@ impl Driver {
                     Ok(Finding::NotYet(detail)) => self.later_or_fail(n, "not so within", detail).await,
                 }
             }
+            Conduct::Probes(probing) => {
+                let snapshot = self.shared.fresh(&self.course.frozen.plan.app).await;
+                let shared = Arc::clone(&self.shared);
+                let finding = match self.facts(&snapshot) {
+                    Err(why) => return self.write(Event::Parked { step: Some(self.step(n)), why }).await,
+                    Ok(facts) => probing.probe(&self.about(&facts, n), &shared.eyes()).await,
+                };
+                match finding {
+                    Finding::Done(detail) => self.write(Event::Done { step: self.step(n), detail }).await,
+                    Finding::Failed(detail) => self.fail(n, detail).await,
+                    Finding::NotYet(detail) => self.later_or_fail(n, "not so within", detail).await,
+                }
+            }
             Conduct::Asks(checklist) => {
                 if self.course.progress[n].confirmed.is_some() {
                     let detail = SafeText::new(format!("confirmed by {}", self.person()));
@@ -281,7 +294,7 @@ impl Driver {
                 Err(why) => return self.write(park(why)).await,
             };
             let about = self.about(&facts, n);
-            acting.prepare(&about, &frozen.plan.steps[n].calls, &shared.reader).await
+            acting.prepare(&about, &frozen.plan.steps[n].calls, &shared.eyes()).await
         };
         let op = match prepared {
             Prepared::AlreadyDone(detail) => {
@@ -294,6 +307,9 @@ impl Driver {
                 return self.write(park(why)).await;
             }
             Prepared::NotNow(why) => return self.write(park(why)).await,
+            Prepared::Run(line) => {
+                return self.write(park(SafeText::new(format!("{}: not yet", line.program)))).await;
+            }
             Prepared::Send(op) => op,
         };
         if let Some(interlock) = interlock {
@@ -358,7 +374,7 @@ impl Driver {
             Err(why) => Observed::Unclear(why),
             Ok(facts) => {
                 let about = self.about(&facts, n);
-                acting.observe(&about, &call, accepted.as_deref(), &self.shared.reader).await
+                acting.observe(&about, &call, accepted.as_deref(), &self.shared.eyes()).await
             }
         }
     }
@@ -488,6 +504,7 @@ impl Driver {
             step: &self.course.frozen.steps[n],
             kind: plan.kind,
             target: plan.target,
+            begun_at: self.course.shown.steps[n].started_at,
             now: self.shared.clock.now(),
         }
     }

@@ -37,7 +37,11 @@ use crate::{
         signal::Facts as FactsAbout,
         spec::RunbookSpec,
     },
-    steps::{self, kind::StepContext},
+    steps::{
+        self,
+        kind::{Eyes, StepContext},
+        outside::{Hands, Outside},
+    },
 };
 
 mod driver;
@@ -61,6 +65,10 @@ pub struct EngineParts {
     pub reader: Reader,
     /// None: this console can plan and look, not act.
     pub writer: Option<Writer>,
+    /// What steps look at besides AWS.
+    pub outside: Arc<dyn Outside>,
+    /// What they run. None: this console runs no program.
+    pub hands: Option<Arc<dyn Hands>>,
     pub facts: Arc<dyn Facts>,
     pub clock: Arc<dyn Clock>,
     pub estate: Arc<Estate>,
@@ -113,6 +121,8 @@ pub(crate) struct Shared {
     store: Arc<dyn Store>,
     reader: Reader,
     writer: Option<Writer>,
+    outside: Arc<dyn Outside>,
+    hands: Option<Arc<dyn Hands>>,
     facts: Arc<dyn Facts>,
     clock: Arc<dyn Clock>,
     estate: Arc<Estate>,
@@ -156,12 +166,14 @@ impl Engine {
     /// # Errors
     /// When the journal cannot be read.
     pub fn open(parts: EngineParts) -> Result<Self, StoreError> {
-        let EngineParts { store, reader, writer, facts, clock, estate, runbooks, permissions } = parts;
+        let EngineParts { store, reader, writer, outside, hands, facts, clock, estate, runbooks, permissions } = parts;
         let (runs, _) = watch::channel(Arc::new(Runs::default()));
         let shared = Arc::new(Shared {
             store,
             reader,
             writer,
+            outside,
+            hands,
             facts,
             clock,
             estate,
@@ -221,7 +233,7 @@ impl Engine {
         let target = build::target(spec);
         let outline = |step: &crate::runbook::spec::StepSpec| {
             let frozen = FrozenStep::of(step);
-            let about = StepContext { facts: &facts, step: &frozen, kind: spec.kind, target, now };
+            let about = StepContext { facts: &facts, step: &frozen, kind: spec.kind, target, begun_at: None, now };
             steps::find(step.kind).map_or_else(
                 || Outline {
                     calls: Err(SafeText::new(format!("this version knows no step of kind {}", step.kind))),
@@ -416,6 +428,10 @@ fn recover(stored: &Stored) -> Result<Course, SafeText> {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn eyes(&self) -> Eyes<'_> {
+        Eyes { reader: &self.reader, outside: &*self.outside }
     }
 
     fn runbook(&self, id: &RunbookId) -> Option<&RunbookSpec> {

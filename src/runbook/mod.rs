@@ -8,6 +8,7 @@ pub mod build;
 pub mod decide;
 pub mod estimate;
 pub mod event;
+pub mod finding;
 pub mod fold;
 pub mod guards;
 pub mod interlock;

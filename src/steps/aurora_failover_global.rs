@@ -9,10 +9,10 @@ use async_trait::async_trait;
 
 use super::{
     aurora::{self, Standing},
-    kind::{Conduct, MutatingStep, Observed, Prepared, StepContext, StepKind, param},
+    kind::{Conduct, Eyes, MutatingStep, Observed, Prepared, StepContext, StepKind, param},
 };
 use crate::{
-    aws::{Reader, WriteOp, rds},
+    aws::{WriteOp, rds},
     domain::{
         CallDescription, Hazard,
         kind::{ParamShape, ParamSpec},
@@ -84,7 +84,7 @@ impl StepKind for FailoverGlobal {
 
 #[async_trait]
 impl MutatingStep for FailoverGlobal {
-    async fn prepare(&self, about: &StepContext<'_>, planned: &[CallDescription], reader: &Reader) -> Prepared {
+    async fn prepare(&self, about: &StepContext<'_>, planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared {
         let [planned] = planned else { return Prepared::NotNow(SafeText::new("the plan holds no call")) };
         let (Some(id), Some(target)) =
             (param(planned, "GlobalClusterIdentifier"), param(planned, "TargetDbClusterIdentifier"))
@@ -94,7 +94,7 @@ impl MutatingStep for FailoverGlobal {
         if !about.step.flag("allow_data_loss") {
             return Prepared::NotNow(SafeText::new("allow_data_loss is not true"));
         }
-        match aurora::read(reader, &planned.region, id).await.map(|cluster| aurora::standing(&cluster, target)) {
+        match aurora::read(eyes.reader, &planned.region, id).await.map(|cluster| aurora::standing(&cluster, target)) {
             Err(why) | Ok(Standing::Odd(why)) => Prepared::NotNow(why),
             Ok(Standing::Moved(detail)) => Prepared::AlreadyDone(detail),
             Ok(Standing::Busy(detail)) => Prepared::Busy(detail),
@@ -111,9 +111,9 @@ impl MutatingStep for FailoverGlobal {
         _about: &StepContext<'_>,
         sent: &CallDescription,
         _accepted: Option<&str>,
-        reader: &Reader,
+        eyes: &Eyes<'_>,
     ) -> Observed {
-        aurora::observe_move(reader, sent, &sent.region).await
+        aurora::observe_move(eyes.reader, sent, &sent.region).await
     }
 
     fn loss(&self, about: &StepContext<'_>) -> Option<LossBound> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::kind::{Conduct, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why};
+use super::kind::{Conduct, Eyes, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why};
 use crate::{
     aws::{Reader, WriteOp, rds},
     domain::{
@@ -103,12 +103,12 @@ async fn list(reader: &Reader, region: &RegionId) -> Result<Vec<DbSnapshot>, cra
 
 #[async_trait]
 impl MutatingStep for KeepUnplannedSnapshot {
-    async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], reader: &Reader) -> Prepared {
+    async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared {
         let (region, cluster) = match old_cluster(about) {
             Ok(found) => found,
             Err(why) => return Prepared::NotNow(why),
         };
-        let snapshots = match list(reader, &region).await {
+        let snapshots = match list(eyes.reader, &region).await {
             Ok(snapshots) => snapshots,
             Err(error)
                 if about.step.flag("skip_if_unreachable")
@@ -143,12 +143,12 @@ impl MutatingStep for KeepUnplannedSnapshot {
         _about: &StepContext<'_>,
         sent: &CallDescription,
         _accepted: Option<&str>,
-        reader: &Reader,
+        eyes: &Eyes<'_>,
     ) -> Observed {
         let Some(target) = param(sent, "TargetDBClusterSnapshotIdentifier") else {
             return Observed::Unclear(SafeText::new("the record of the call names no snapshot"));
         };
-        match list(reader, &sent.region).await {
+        match list(eyes.reader, &sent.region).await {
             Err(error) => Observed::Unclear(why(&error)),
             Ok(snapshots) => match snapshots.iter().find(|s| s.id.as_str() == target) {
                 None => Observed::NotDone(SafeText::new(format!("no snapshot {target}"))),

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 
 use super::{
     aurora::{self, Standing},
-    kind::{Conduct, MutatingStep, Observed, Prepared, StepContext, StepKind, param},
+    kind::{Conduct, Eyes, MutatingStep, Observed, Prepared, StepContext, StepKind, param},
 };
 use crate::{
-    aws::{Reader, WriteOp, rds},
+    aws::{WriteOp, rds},
     domain::{
         CallDescription, Hazard,
         kind::{ParamShape, ParamSpec},
@@ -86,14 +86,14 @@ impl StepKind for SwitchoverGlobal {
 
 #[async_trait]
 impl MutatingStep for SwitchoverGlobal {
-    async fn prepare(&self, _about: &StepContext<'_>, planned: &[CallDescription], reader: &Reader) -> Prepared {
+    async fn prepare(&self, _about: &StepContext<'_>, planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared {
         let [planned] = planned else { return Prepared::NotNow(SafeText::new("the plan holds no call")) };
         let (Some(id), Some(target)) =
             (param(planned, "GlobalClusterIdentifier"), param(planned, "TargetDbClusterIdentifier"))
         else {
             return Prepared::NotNow(SafeText::new("the planned call names no cluster"));
         };
-        match aurora::read(reader, &planned.region, id).await.map(|cluster| aurora::standing(&cluster, target)) {
+        match aurora::read(eyes.reader, &planned.region, id).await.map(|cluster| aurora::standing(&cluster, target)) {
             Err(why) | Ok(Standing::Odd(why)) => Prepared::NotNow(why),
             Ok(Standing::Moved(detail)) => Prepared::AlreadyDone(detail),
             Ok(Standing::Busy(detail)) => Prepared::Busy(detail),
@@ -115,9 +115,9 @@ impl MutatingStep for SwitchoverGlobal {
         _about: &StepContext<'_>,
         sent: &CallDescription,
         _accepted: Option<&str>,
-        reader: &Reader,
+        eyes: &Eyes<'_>,
     ) -> Observed {
         let region = param(sent, "TargetDbClusterIdentifier").and_then(aurora::region_of);
-        aurora::observe_move(reader, sent, &region.unwrap_or_else(|| sent.region.clone())).await
+        aurora::observe_move(eyes.reader, sent, &region.unwrap_or_else(|| sent.region.clone())).await
     }
 }

@@ -5,6 +5,8 @@
 
 use async_trait::async_trait;
 
+use super::outside::{CommandLine, Outside};
+pub use crate::runbook::finding::{Finding, Observed};
 use crate::{
     aws::{Reader, WriteOp},
     domain::{CallDescription, Component, ProbeError, Side, Timestamp, text::SafeText},
@@ -25,7 +27,22 @@ pub struct StepContext<'a> {
     pub kind: RunbookKind,
     /// Where the runbook takes the app.
     pub target: Side,
+    /// When the step first began; `None` while it is only planned.
+    pub begun_at: Option<Timestamp>,
     pub now: Timestamp,
+}
+
+/// What a step may look through: nothing here can change anything.
+#[derive(Clone, Copy)]
+pub struct Eyes<'a> {
+    pub reader: &'a Reader,
+    pub outside: &'a dyn Outside,
+}
+
+impl std::fmt::Debug for Eyes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Eyes")
+    }
 }
 
 impl<'a> StepContext<'a> {
@@ -60,7 +77,10 @@ pub trait StepKind: Sync {
 
 /// What a kind does when its turn comes.
 pub enum Conduct<'a> {
+    /// Answers from facts alone.
     Reads(&'a dyn ReadingStep),
+    /// Looks for itself: at AWS, or over HTTP.
+    Probes(&'a dyn ProbingStep),
     /// Puts a checklist before a person.
     Asks(&'a dyn ChecklistStep),
     Acts(&'a dyn MutatingStep),
@@ -70,14 +90,9 @@ pub trait ReadingStep: Sync {
     fn read(&self, about: &StepContext<'_>) -> Finding;
 }
 
-/// The answer of facts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    Done(SafeText),
-    /// Not so, or not known, and may become so.
-    NotYet(SafeText),
-    /// Not so, and waiting does not help.
-    Failed(SafeText),
+#[async_trait]
+pub trait ProbingStep: Sync {
+    async fn probe(&self, about: &StepContext<'_>, eyes: &Eyes<'_>) -> Finding;
 }
 
 pub trait ChecklistStep: Sync {
@@ -88,7 +103,7 @@ pub trait ChecklistStep: Sync {
 #[async_trait]
 pub trait MutatingStep: Sync {
     /// Reads what stands now and makes the call as a value.
-    async fn prepare(&self, about: &StepContext<'_>, planned: &[CallDescription], reader: &Reader) -> Prepared;
+    async fn prepare(&self, about: &StepContext<'_>, planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared;
 
     /// Whether what `sent` asks for is so. `accepted` is what the call's answer gave to observe it by.
     async fn observe(
@@ -96,19 +111,33 @@ pub trait MutatingStep: Sync {
         about: &StepContext<'_>,
         sent: &CallDescription,
         accepted: Option<&str>,
-        reader: &Reader,
+        eyes: &Eyes<'_>,
     ) -> Observed;
 
     /// What data may be lost by acting now; `None`: none by this kind's nature.
     fn loss(&self, _about: &StepContext<'_>) -> Option<LossBound> {
         None
     }
+
+    /// What a call of this kind makes that stays until somebody takes it away: a drill must clean it up.
+    fn leaves(&self, _sent: &CallDescription) -> Option<Leftover> {
+        None
+    }
+
+    /// What a call of this kind takes away.
+    fn clears(&self, _sent: &CallDescription) -> Option<Leftover> {
+        None
+    }
 }
+
+pub use crate::runbook::finding::Leftover;
 
 /// What is to be sent, or why nothing is.
 #[derive(Debug)]
 pub enum Prepared {
     Send(Box<dyn WriteOp>),
+    /// A program to run, once; [`CommandLine::describe`] is what the plan shows.
+    Run(CommandLine),
     /// So before this run acted: nothing is sent.
     AlreadyDone(SafeText),
     /// Somebody's operation is under way on the same thing.
@@ -117,16 +146,6 @@ pub enum Prepared {
     PassOver(SafeText),
     /// The situation is not the planned one, or cannot be read.
     NotNow(SafeText),
-}
-
-/// What one look at the outcome says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Observed {
-    Done(SafeText),
-    InProgress(SafeText),
-    NotDone(SafeText),
-    /// It cannot be read now.
-    Unclear(SafeText),
 }
 
 /// A failed read in words.

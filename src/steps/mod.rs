@@ -12,6 +12,7 @@ pub mod aurora_switchover_global;
 pub mod check;
 pub mod confirm;
 pub mod kind;
+pub mod outside;
 pub mod route53_shift;
 pub mod wait_for;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::kind::{Conduct, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why};
+use super::kind::{Conduct, Eyes, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why};
 use crate::{
     aws::{Reader, WriteOp, route53},
     domain::{
@@ -126,12 +126,12 @@ impl StepKind for Shift {
 
 #[async_trait]
 impl MutatingStep for Shift {
-    async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], reader: &Reader) -> Prepared {
+    async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared {
         let component = match about.component() {
             Ok(component) => component,
             Err(why) => return Prepared::NotNow(why),
         };
-        let sets = match read(component, reader).await {
+        let sets = match read(component, eyes.reader).await {
             Ok(sets) => sets,
             Err(why) => return Prepared::NotNow(why),
         };
@@ -149,10 +149,10 @@ impl MutatingStep for Shift {
         about: &StepContext<'_>,
         sent: &CallDescription,
         accepted: Option<&str>,
-        reader: &Reader,
+        eyes: &Eyes<'_>,
     ) -> Observed {
         if let Some(id) = accepted.filter(|id| !id.is_empty()) {
-            return match reader.read(&route53::GetChange { id: id.to_owned() }).await {
+            return match eyes.reader.read(&route53::GetChange { id: id.to_owned() }).await {
                 Err(error) => Observed::Unclear(why(&error)),
                 Ok(answer) if answer.value.in_sync => Observed::Done(SafeText::new(format!("INSYNC{}", held(about)))),
                 Ok(_) => Observed::InProgress(SafeText::new(format!("change {id} is PENDING"))),
@@ -163,7 +163,8 @@ impl MutatingStep for Shift {
             Ok(component) => component,
             Err(why) => return Observed::Unclear(why),
         };
-        match read(component, reader).await.and_then(|sets| Ok((wanted(component, &sets, about.target())?, sets))) {
+        match read(component, eyes.reader).await.and_then(|sets| Ok((wanted(component, &sets, about.target())?, sets)))
+        {
             Err(why) => Observed::Unclear(why),
             Ok((wanted, sets)) if wanted.iter().all(|set| sets.contains(set)) => {
                 Observed::Done(SafeText::new(format!(

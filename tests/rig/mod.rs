@@ -31,7 +31,7 @@ use pointsman::{
         Options, Reply, Sim,
         fault::{Down, Fault, FaultKind},
     },
-    steps,
+    steps::{self, outside::Nowhere},
 };
 use tokio::sync::Notify;
 
@@ -313,6 +313,8 @@ impl Rig {
             store: Arc::new(store),
             reader: connection.reader(),
             writer: Some(aws::write::writer(&connection)),
+            outside: Arc::new(Nowhere),
+            hands: None,
             facts: Arc::new(Collected(collector.clone())),
             clock: Arc::new(Moving(Arc::clone(&self.hand))),
             estate: Arc::clone(&BANK.0),
