@@ -35,7 +35,7 @@ use crate::{
         plan::{Plan, PlanHash},
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
-        spec::RunbookSpec,
+        spec::{RunbookSpec, Variant},
     },
     steps::{
         self,
@@ -252,6 +252,8 @@ impl Engine {
             outlines: &outlines,
             authority: shared.authority(),
             past: &shared.past(&spec.digest),
+            variant: Variant::Whole,
+            parameters: &BTreeMap::new(),
             busy: busy.as_ref(),
             now,
         }))
