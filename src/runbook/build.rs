@@ -152,6 +152,8 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             done_when: outline.done_when.clone(),
             undo: outline.undo.clone(),
             on_failure: spec.on_failure,
+            retries: 0,
+            retry_every: std::time::Duration::ZERO,
             after: spec.after.clone(),
         });
     }

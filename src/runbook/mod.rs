@@ -12,6 +12,7 @@ pub mod finding;
 pub mod fold;
 pub mod guards;
 pub mod interlock;
+pub mod machine;
 pub mod plan;
 pub mod run;
 pub mod signal;

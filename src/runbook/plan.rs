@@ -98,6 +98,11 @@ pub struct PlannedStep {
     pub done_when: SafeText,
     pub undo: SafeText,
     pub on_failure: OnFailure,
+    /// Times that a failed reading is tried again.
+    #[serde(default)]
+    pub retries: u32,
+    #[serde(default)]
+    pub retry_every: Duration,
     pub after: Vec<StepId>,
 }
 
