@@ -5,6 +5,7 @@
 //! argument. The engine drives; this module decides.
 
 pub mod build;
+pub mod clocks;
 pub mod decide;
 pub mod estimate;
 pub mod event;
