@@ -16,9 +16,16 @@ use super::{
     decide::UNBOUNDED,
     event::{Entry, Event, Outcome},
     plan::{Plan, PlannedStep},
-    run::{Answer, Ask, RunState, StepPhase, StepState},
+    fold::Course,
+    run::{Answer, Ask, Phase, RunState, StepPhase, StepState},
+    spec::RunbookKind,
 };
-use crate::domain::{Hazard, StepId, Timestamp, text::SafeText, time};
+use crate::domain::{
+    Hazard, StepId, Timestamp,
+    compliance::rto::{AchievedRecord, Origin},
+    text::SafeText,
+    time,
+};
 
 /// The clocks of a run at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -363,8 +370,39 @@ pub fn achieved(state: &RunState, timeline: &Timeline, now: Timestamp) -> Achiev
         waiting,
         critical_path,
         makespan: end.since(state.declared_at),
-        skipped: state.steps.iter().filter(|step| matches!(step.phase, StepPhase::Skipped { .. })).count() as u32,
+        skipped: skipped(state),
     }
+}
+
+/// What a completed failover proves of its app's RTO; none of a run that did not complete or goes another way.
+#[must_use]
+pub fn record(course: &Course) -> Option<AchievedRecord> {
+    let state = &course.shown;
+    let ended = state.ended_at.filter(|_| matches!(state.phase, Phase::Completed { .. }))?;
+    (state.plan.kind == RunbookKind::Failover).then(|| AchievedRecord {
+        name: SafeText::new(format!("run {}", state.id)),
+        at: ended,
+        runbook: state.plan.runbook.clone(),
+        runbook_digest: course.frozen.runbook_digest.clone(),
+        origin: Origin::of_mode_word(&state.plan.mode_word),
+        from_outage: state.declaration.outage_at.map(|outage| ended.since(outage)),
+        from_declaration: ended.since(state.declared_at),
+        skipped: skipped(state),
+    })
+}
+
+/// What each step took that was done at its first attempt, waiting for people left out: the past of
+/// [`super::estimate::expected`].
+pub fn durations<'a>(
+    state: &'a RunState,
+    timeline: &'a Timeline,
+) -> impl Iterator<Item = (StepId, Duration)> + use<'a> {
+    let done = state.steps.iter().filter(|step| step.phase == StepPhase::Done && step.attempts == 1);
+    done.filter_map(|step| Some((step.id.clone(), timeline.work(step, step.ended_at?).length())))
+}
+
+fn skipped(state: &RunState) -> u32 {
+    state.steps.iter().filter(|step| matches!(step.phase, StepPhase::Skipped { .. })).count() as u32
 }
 
 /// The writes to account for: those that the last sample before the gap had not brought, until the new writer was
