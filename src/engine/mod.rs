@@ -36,7 +36,7 @@ use crate::{
         plan::{Plan, PlanHash},
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
-        spec::RunbookSpec,
+        spec::{RunbookSpec, Variant},
     },
     steps::{
         self,
@@ -265,6 +265,8 @@ impl Engine {
             outlines: &outlines,
             authority: shared.authority(),
             past: &shared.past(&spec.digest),
+            variant: Variant::Whole,
+            parameters: &BTreeMap::new(),
             busy: busy.as_ref(),
             now,
         }))

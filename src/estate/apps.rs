@@ -99,6 +99,8 @@ pub(super) fn read(table: Table<'_, '_>, kinds: &[&'static KindSpec], ground: &G
             accepted,
             timings,
             note,
+            parameters: BTreeMap::new(),
+            not_again_within: None,
         })
     })();
     if let Some(app) = &app {

@@ -29,6 +29,9 @@ pub const MANDATORY: bool = true;
 /// `step.on_failure`.
 pub const ON_FAILURE: OnFailure = OnFailure::Park;
 
+/// `step.every`: between two tries of a step that reads.
+pub const RETRY_EVERY: Duration = Duration::from_secs(10);
+
 /// `from_vantage_points` of `unreachable`: so that one broken path is not a dead Region.
 pub const VANTAGE_POINTS: u32 = 2;
 

@@ -260,6 +260,7 @@ fn assemble(origin: &str, head: head::Head, apps: Vec<App>, policy: lint::Policy
         regions: head.regions?,
         residency: head.residency?,
         access: head.access,
+        freezes: Vec::new(),
         apps,
         warnings: policy.take(),
     })

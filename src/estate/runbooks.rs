@@ -17,7 +17,7 @@ use crate::domain::{
     document::{Document, Report, Table},
 };
 use crate::runbook::spec::{
-    Mutating, OnFailure, RunbookKind, RunbookSpec, StepKindSpec, StepParam, StepParamSpec, StepSpec,
+    Mutating, OnFailure, Only, RunbookKind, RunbookSpec, StepKindSpec, StepParam, StepParamSpec, StepSpec,
 };
 
 /// Text with its place in the file.
@@ -83,6 +83,7 @@ pub(super) fn read(document: &Document<'_>, report: &Report, around: &Surroundin
             kind: kind?.0,
             apps: apps.iter().map(|(id, _)| AppId::new(id)).collect(),
             strategies,
+            parameters: Vec::new(),
             offers: offers.as_ref().map(|offer| RunbookId::new(&offer.id)),
             steps,
             digest: digest(&report.file().text),
@@ -266,6 +267,7 @@ fn step(mut table: Table<'_, '_>, candidates: &Candidates<'_>, around: &Surround
             id: StepId::new(&id.as_ref()?.0),
             title: SafeText::new(&title.as_ref()?.0),
             kind: kind.id,
+            mutating: kind.mutating,
             params,
             guards,
             hazard: raised.as_ref().map_or(kind.hazard, |(hazard, _)| *hazard),
@@ -273,6 +275,11 @@ fn step(mut table: Table<'_, '_>, candidates: &Candidates<'_>, around: &Surround
             expect: expected,
             on_failure: on_failure.as_ref().map_or(defaults::ON_FAILURE, |(on_failure, _)| *on_failure),
             after: Vec::new(),
+            retries: 0,
+            retry_every: defaults::RETRY_EVERY,
+            only: Only::Always,
+            condition: None,
+            holes: Vec::new(),
         })
     })();
     StepDraft { id, after, spec: spec.filter(|_| whole) }

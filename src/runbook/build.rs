@@ -14,7 +14,7 @@ use super::{
     interlock::{self, Authority, Circumstances},
     plan::{GuardReading, Interlock, Plan, PlanHash, PlannedStep},
     signal::Facts,
-    spec::{Guard, GuardSpec, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec},
+    spec::{Guard, GuardSpec, Only, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec, Variant},
 };
 use crate::domain::{
     CallDescription, ComponentId, Side, StepId, Timestamp,
@@ -105,6 +105,9 @@ pub struct Draft<'a> {
     pub outlines: &'a [Outline],
     pub authority: Authority,
     pub past: &'a Past,
+    pub variant: Variant,
+    /// Of the runbook, as text, for the plan to show and to hash.
+    pub parameters: &'a BTreeMap<String, SafeText>,
     /// Another run that stands in the way.
     pub busy: Option<&'a SafeText>,
     pub now: Timestamp,
@@ -153,6 +156,9 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             undo: outline.undo.clone(),
             on_failure: spec.on_failure,
             after: spec.after.clone(),
+            retries: spec.retries,
+            retry_every: spec.retry_every,
+            only: spec.only,
         });
     }
     let calls: Vec<&CallDescription> = planned.iter().flat_map(|step| &step.calls).collect();
@@ -178,6 +184,8 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         runbook: runbook.id.clone(),
         title: runbook.title.clone(),
         kind: runbook.kind,
+        variant: draft.variant,
+        parameters: draft.parameters.clone(),
         app: facts.app.id.clone(),
         app_name: facts.app.name.clone(),
         target,
@@ -242,6 +250,8 @@ struct Canonical<'a> {
     region: &'a str,
     account: &'a str,
     mode: &'a str,
+    variant: &'a str,
+    parameters: &'a BTreeMap<String, SafeText>,
     steps: Vec<CanonicalStep<'a>>,
 }
 
@@ -252,12 +262,15 @@ struct CanonicalStep<'a> {
     hazard: &'a str,
     timeout_millis: u64,
     after: &'a [StepId],
+    retries: u32,
+    retry_every_millis: u64,
+    only: Only,
     guards: Vec<&'a str>,
 }
 
 fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode) -> String {
     let canonical = Canonical {
-        version: 1,
+        version: 2,
         runbook: plan.runbook.as_str(),
         digest,
         app: plan.app.as_str(),
@@ -270,6 +283,8 @@ fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode) -> String {
             Mode::Drill => "drill",
             Mode::Simulated { .. } => "simulated",
         },
+        variant: plan.variant.word(),
+        parameters: &plan.parameters,
         steps: plan
             .steps
             .iter()
@@ -280,6 +295,9 @@ fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode) -> String {
                 hazard: planned.hazard.word(),
                 timeout_millis: planned.timeout.as_millis() as u64,
                 after: &planned.after,
+                retries: planned.retries,
+                retry_every_millis: planned.retry_every.as_millis() as u64,
+                only: planned.only,
                 guards: planned.guards.iter().map(|guard| guard.text.as_str()).collect(),
             })
             .collect(),

@@ -4,6 +4,7 @@
 //! Nothing here does I/O, is async or knows AWS: step kinds come as data, facts as a snapshot, time as an
 //! argument. The engine drives; this module decides.
 
+pub mod bind;
 pub mod build;
 pub mod clocks;
 pub mod decide;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     AppId, Hazard, RunbookId, StepId,
     app::{Param, Strategy},
-    kind::ParamSpec,
+    kind::{ParamShape, ParamSpec},
     text::SafeText,
 };
 
@@ -47,6 +47,8 @@ pub struct RunbookSpec {
     /// Apps it is for, by id; empty when it is for strategies.
     pub apps: Vec<AppId>,
     pub strategies: Vec<Strategy>,
+    /// What must be known before it can be planned, besides the app.
+    pub parameters: Vec<ParameterSpec>,
     /// Offered when this one ends.
     pub offers: Option<RunbookId>,
     pub steps: Vec<StepSpec>,
@@ -62,6 +64,8 @@ pub struct StepSpec {
     pub title: SafeText,
     /// Id of the kind in the catalogue of `crate::steps`.
     pub kind: &'static str,
+    /// The kind's own, so that the pure centre need not ask the catalogue.
+    pub mutating: Mutating,
     pub params: BTreeMap<String, StepParam>,
     pub guards: Vec<GuardSpec>,
     /// Derived from the kind; the file can only raise it.
@@ -71,6 +75,130 @@ pub struct StepSpec {
     pub on_failure: OnFailure,
     /// Steps that must have ended well before; default: the one before it in the file.
     pub after: Vec<StepId>,
+    /// How often a step that reads is asked again after it failed.
+    pub retries: u32,
+    pub retry_every: Duration,
+    pub only: Only,
+    /// `if = "database"`: left out of the plan where that parameter has no value, or is `false`.
+    pub condition: Option<String>,
+    /// Where the file says `"$name"`; [`super::bind`] puts the values there.
+    pub holes: Vec<Hole>,
+}
+
+/// In which runs a step is planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Only {
+    #[default]
+    Always,
+    /// Cleaning up after a rehearsal.
+    Drill,
+    /// What a rehearsal must not do.
+    Real,
+}
+
+impl Only {
+    /// What a file may write; silence is [`Self::Always`].
+    pub const WORDS: [(&'static str, Self); 2] = [("drill", Self::Drill), ("real", Self::Real)];
+}
+
+/// How much of a runbook is planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variant {
+    #[default]
+    Whole,
+    /// The readings only: whoever asks or acts is left out.
+    CheckOnly,
+}
+
+impl Variant {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::CheckOnly => "check-only",
+        }
+    }
+}
+
+/// `[[parameter]]`: a value that differs between the apps of one runbook, or between two runs of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParameterSpec {
+    pub name: String,
+    pub kind: ParameterKind,
+    pub presence: Presence,
+    pub doc: SafeText,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Presence {
+    /// Every app that the runbook serves must bind it.
+    Required,
+    /// Without a value, whatever refers to it is left out.
+    Optional,
+    Default(Param),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    Text,
+    Duration,
+    Number,
+    Flag,
+    Side,
+    /// A component of the app, of one of these kinds.
+    Component(Vec<&'static str>),
+    Choice(Vec<String>),
+}
+
+impl ParameterKind {
+    /// The word of `type = "…"`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Duration => "duration",
+            Self::Number => "number",
+            Self::Flag => "flag",
+            Self::Side => "side",
+            Self::Component(_) => "component",
+            Self::Choice(_) => "choice",
+        }
+    }
+}
+
+/// One `"$name"` in a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hole {
+    pub parameter: String,
+    pub spot: Spot,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Spot {
+    /// A parameter of the step's kind.
+    Param {
+        name: &'static str,
+        shape: ParamShape,
+        required: bool,
+    },
+    /// One text of a list, e.g. an argument of a command.
+    Item {
+        list: &'static str,
+        index: usize,
+    },
+    Signal {
+        list: &'static str,
+        index: usize,
+        key: &'static str,
+    },
+    Guard {
+        index: usize,
+        key: &'static str,
+    },
+    Timeout,
+    Expect,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,15 +307,27 @@ pub struct StepKindSpec {
     pub params: &'static [StepParamSpec],
     /// `none`, or how: shown in the plan.
     pub undo: &'static str,
-    /// `reads only`, or what is called.
+    /// Whether it reads, asks a person, or changes something.
     pub mutating: Mutating,
+    pub lasting: Lasting,
     pub default_timeout: Duration,
     pub default_expect: Duration,
+}
+
+/// What a kind leaves behind or takes away, by the word of its [`super::finding::Leftover`]: known without calling
+/// anything, so that a rehearsal without its cleanup is seen when the file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    Nothing,
+    Leaves(&'static str),
+    Clears(&'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutating {
     No,
+    /// Changes nothing by itself, and waits for a person's word.
+    Asks,
     Yes,
 }
 

@@ -10,7 +10,7 @@ use super::{
     guards::{LossBound, loss_phrase, rounded_up, worse},
     plan::{GuardReading, Holds, Plan, PlanHash, PlannedStep},
     run::{Answer, Ask, Declaration, Phase, Ruling, RunId, StepPhase},
-    spec::{Guard, GuardSpec, OnFailure, RunbookKind},
+    spec::{Guard, GuardSpec, OnFailure, Only, RunbookKind, Variant},
 };
 use crate::domain::{CallDescription, Hazard, SafeText, Side, StepId, Timestamp, compliance::RtoEstimate};
 
@@ -78,6 +78,9 @@ fn frozen(hazard: Hazard) -> Arc<Frozen> {
         undo: "none".into(),
         on_failure: OnFailure::Park,
         after,
+        retries: 0,
+        retry_every: Duration::ZERO,
+        only: Only::Always,
     };
     let step = |id: &str, kind: &str, guards| FrozenStep {
         id: id.into(),
@@ -90,6 +93,8 @@ fn frozen(hazard: Hazard) -> Arc<Frozen> {
         runbook: "payments-failover".into(),
         title: "Move Payments".into(),
         kind: RunbookKind::Failover,
+        variant: Variant::Whole,
+        parameters: std::collections::BTreeMap::new(),
         app: "payments".into(),
         app_name: "Payments".into(),
         target: Side::Recovery,

@@ -31,7 +31,7 @@ use pointsman::{
     runbook::{
         plan::{GuardReading, Holds, Plan, PlanHash, PlannedStep},
         run::{Ask, Declaration, Phase, RunId, RunState, Runs, StepPhase, StepState},
-        spec::{OnFailure, RunbookKind, RunbookSpec, StepSpec},
+        spec::{Mutating, OnFailure, Only, RunbookKind, RunbookSpec, StepSpec, Variant},
     },
     theme::Theme,
     tui::{Opening, State},
@@ -102,6 +102,8 @@ fn app(id: &str, name: &str, tier: u8, rpo: Option<Duration>, rto: Option<Durati
             execution: None,
         },
         note: None,
+        parameters: BTreeMap::new(),
+        not_again_within: None,
     }
 }
 
@@ -166,6 +168,7 @@ pub fn estate() -> Estate {
         },
         residency: Residency::default(),
         access: BTreeMap::from([(Side::Primary, Access::default())]),
+        freezes: Vec::new(),
         apps: vec![payments, core, cross, vendor, customer, webank],
         warnings: vec![
             PolicyWarning {
@@ -197,11 +200,13 @@ pub fn runbooks() -> Vec<RunbookSpec> {
         kind,
         apps: vec![AppId::new("payments")],
         strategies: Vec::new(),
+        parameters: Vec::new(),
         offers: None,
         steps: vec![StepSpec {
             id: StepId::new("promote"),
             title: text("Promote"),
             kind: "aurora.failover-global",
+            mutating: Mutating::Yes,
             params: BTreeMap::new(),
             guards: Vec::new(),
             hazard: Hazard::DataLoss,
@@ -209,6 +214,11 @@ pub fn runbooks() -> Vec<RunbookSpec> {
             expect: secs(24),
             on_failure: OnFailure::Park,
             after: Vec::new(),
+            retries: 0,
+            retry_every: Duration::ZERO,
+            only: Only::Always,
+            condition: None,
+            holes: Vec::new(),
         }],
         digest: "00".into(),
         place: format!("runbooks/{id}.toml"),
@@ -651,6 +661,9 @@ pub fn plan(mode: Mode, outage: Outage) -> Plan {
         undo: text("none (the way back is payments-failback)"),
         on_failure: OnFailure::Park,
         after: Vec::new(),
+        retries: 0,
+        retry_every: Duration::ZERO,
+        only: Only::Always,
     };
     let mut steps = vec![
         step("gone", "Is Mumbai really gone?", Hazard::None, 5, None),
@@ -679,6 +692,8 @@ pub fn plan(mode: Mode, outage: Outage) -> Plan {
         runbook: RunbookId::new("payments-failover"),
         title: text("Payments to the recovery Region, in an outage"),
         kind: RunbookKind::Failover,
+        variant: Variant::Whole,
+        parameters: BTreeMap::new(),
         app: AppId::new("payments"),
         app_name: text("Payments"),
         target: Side::Recovery,
