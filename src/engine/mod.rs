@@ -23,7 +23,8 @@ use self::{
 use crate::{
     aws::{Reader, Writer},
     domain::{
-        App, AppId, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, StepId, Timestamp, compliance::{Execution, rto::AchievedRecord},
+        App, AppId, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, StepId, Timestamp,
+        compliance::{Execution, rto::AchievedRecord},
         text::SafeText,
     },
     runbook::{

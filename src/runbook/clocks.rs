@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     decide::UNBOUNDED,
     event::{Entry, Event, Outcome},
-    plan::{Plan, PlannedStep},
     fold::Course,
+    plan::{Plan, PlannedStep},
     run::{Answer, Ask, Phase, RunState, StepPhase, StepState},
-    spec::RunbookKind,
+    spec::{RunbookKind, Variant},
 };
 use crate::domain::{
     Hazard, StepId, Timestamp,
@@ -305,7 +305,8 @@ pub fn clocks(state: &RunState, timeline: &Timeline, now: Timestamp) -> Clocks {
     let end = state.ended_at.unwrap_or(now);
     let (machine, waiting, critical_path) = spent(state, timeline, end);
     let remaining = if state.phase.ended() { Duration::ZERO } else { remaining(state, timeline, end) };
-    let deadline = state.plan.rto_target.map(|target| state.declaration.outage_at.unwrap_or(state.declared_at) + target);
+    let deadline =
+        state.plan.rto_target.map(|target| state.declaration.outage_at.unwrap_or(state.declared_at) + target);
     let projected_finish = end + remaining;
     Clocks {
         from_outage: state.declaration.outage_at.map(|outage| end.since(outage)),
@@ -379,7 +380,9 @@ pub fn achieved(state: &RunState, timeline: &Timeline, now: Timestamp) -> Achiev
 pub fn record(course: &Course) -> Option<AchievedRecord> {
     let state = &course.shown;
     let ended = state.ended_at.filter(|_| matches!(state.phase, Phase::Completed { .. }))?;
-    (state.plan.kind == RunbookKind::Failover).then(|| AchievedRecord {
+    // A check-only run moved nobody.
+    let whole = state.plan.variant == Variant::Whole;
+    (whole && state.plan.kind == RunbookKind::Failover).then(|| AchievedRecord {
         name: SafeText::new(format!("run {}", state.id)),
         at: ended,
         runbook: state.plan.runbook.clone(),

@@ -12,6 +12,7 @@ pub mod estimate;
 pub mod event;
 pub mod finding;
 pub mod fold;
+pub mod foreign;
 pub mod guards;
 pub mod interlock;
 pub mod plan;
