@@ -23,11 +23,13 @@ use self::{
 use crate::{
     aws::{Reader, Writer},
     domain::{
-        App, AppId, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, StepId, Timestamp, compliance::Execution,
+        App, AppId, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, StepId, Timestamp,
+        compliance::{Execution, rto::AchievedRecord},
         text::SafeText,
     },
     runbook::{
         build::{self, Draft, Frozen, FrozenStep, Outline},
+        clocks,
         estimate::{self, Past},
         event::{Entry, Event},
         fold::{self, Course},
@@ -201,6 +203,18 @@ impl Engine {
             Some((app.id.clone(), estimate::execution(runbook, app, &self.shared.past(&runbook.digest))))
         };
         self.shared.estate.apps.iter().filter_map(estimate).collect()
+    }
+
+    /// What the runs on record prove of each app's RTO.
+    #[must_use]
+    pub fn achieved(&self) -> BTreeMap<AppId, Vec<AchievedRecord>> {
+        let mut achieved: BTreeMap<AppId, Vec<AchievedRecord>> = BTreeMap::new();
+        for course in self.shared.lock().courses.values() {
+            if let Some(record) = clocks::record(course) {
+                achieved.entry(course.frozen.plan.app.clone()).or_default().push(record);
+            }
+        }
+        achieved
     }
 
     /// Freezes a runbook against facts read now. Sends nothing but reads.

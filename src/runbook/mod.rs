@@ -6,11 +6,13 @@
 
 pub mod bind;
 pub mod build;
+pub mod clocks;
 pub mod decide;
 pub mod estimate;
 pub mod event;
 pub mod finding;
 pub mod fold;
+pub mod foreign;
 pub mod guards;
 pub mod interlock;
 pub mod machine;
