@@ -18,7 +18,7 @@ use tokio::{
 
 use self::{
     driver::{Driver, Order},
-    store::{Lease, Stored},
+    store::{Lease, NewRun, Stored},
 };
 use crate::{
     aws::{Reader, Writer},
@@ -298,15 +298,17 @@ impl Engine {
             self.shared.clock.wall(),
             self.shared.clock.monotonic(),
         );
-        let (store, app) = (Arc::clone(&self.shared.store), app.id.clone());
-        let created = tokio::task::spawn_blocking(move || store.create(&app, &apps, &json, &first)).await;
-        let (lease, _) = match created.map_err(|error| refusal(error.to_string()))? {
+        let new = NewRun { app: app.id.clone(), apps, plan: json, first };
+        let store = Arc::clone(&self.shared.store);
+        let created = tokio::task::spawn_blocking(move || store.create(&[new])).await;
+        let mut created = match created.map_err(|error| refusal(error.to_string()))? {
             Err(StoreError::Failed(why)) => {
                 self.shared.fail(&SafeText::new(&why));
                 return Err(refusal(why));
             }
             other => other?,
         };
+        let (lease, _) = created.pop().ok_or_else(|| refusal("the journal made no run"))?;
         let course = fold::begin(lease.run, frozen, &entry).map_err(|illegal| Refusal(illegal.0))?;
         Ok(self.start(course, lease))
     }

@@ -5,6 +5,7 @@
 //! journal, which the operating system unlocks when the driver dies, and by the epoch in the lease row.
 
 use std::{
+    collections::BTreeMap,
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -15,14 +16,17 @@ use std::{
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
-use super::store::{Lease, Record, Store, StoreError, Stored, Written};
+use super::store::{History, Lease, NewRun, Record, Store, StoreError, Stored, Written};
 use crate::{
     domain::{AppId, Timestamp},
     runbook::{build::hex, run::RunId},
 };
 
 /// The layout; a file of another one is refused.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
+
+/// From layout 1: summaries are made anew from the records as runs are opened.
+const FROM_1: &str = "ALTER TABLE lease ADD COLUMN summary TEXT; ALTER TABLE lease ADD COLUMN summary_digest TEXT;";
 
 const SCHEMA: &str = "
 CREATE TABLE runs (
@@ -52,7 +56,9 @@ CREATE TABLE journal (
 CREATE TABLE lease (
     run INTEGER PRIMARY KEY REFERENCES runs(run),
     epoch INTEGER NOT NULL,
-    ended INTEGER NOT NULL DEFAULT 0
+    ended INTEGER NOT NULL DEFAULT 0,
+    summary TEXT,
+    summary_digest TEXT
 );
 CREATE TRIGGER runs_are_kept BEFORE DELETE ON runs BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
 CREATE TRIGGER runs_stand BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'runs are never changed'); END;
@@ -112,6 +118,10 @@ impl SqliteStore {
                 transaction.execute_batch(SCHEMA)?;
                 transaction.pragma_update(None, "user_version", LAYOUT)?;
             }
+            1 => {
+                transaction.execute_batch(FROM_1)?;
+                transaction.pragma_update(None, "user_version", LAYOUT)?;
+            }
             LAYOUT => {}
             other => {
                 return Err(StoreError::Failed(format!(
@@ -144,29 +154,30 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn create(&self, app: &AppId, apps: &[AppId], plan: &str, first: &Written) -> Result<(Lease, Record), StoreError> {
+    fn create(&self, batch: &[NewRun]) -> Result<Vec<(Lease, Record)>, StoreError> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for other in apps {
-            let open: Option<u64> = transaction
-                .query_row(
-                    "SELECT run FROM runs JOIN lease USING (run) WHERE app = ?1 AND ended = 0",
-                    [other.as_str()],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            if let Some(run) = open {
-                return Err(StoreError::Busy { run: RunId(run), app: other.clone() });
+        for new in batch {
+            for other in &new.apps {
+                unhindered(&transaction, other)?;
             }
         }
-        transaction.execute("INSERT INTO runs (app, plan) VALUES (?1, ?2)", params![app.as_str(), plan])?;
-        let run = RunId(u64::try_from(transaction.last_insert_rowid()).unwrap_or(0));
-        let held = self.hold(run)?;
-        transaction.execute("INSERT INTO lease (run, epoch) VALUES (?1, 1)", [run.0])?;
-        let lease = Lease { run, epoch: 1, held: Box::new(held) };
-        let record = insert(&transaction, &lease, 1, hex(&Sha256::digest(plan.as_bytes())), first)?;
+        let mut made: BTreeMap<&AppId, RunId> = BTreeMap::new();
+        let mut created = Vec::with_capacity(batch.len());
+        for new in batch {
+            transaction.execute("INSERT INTO runs (app, plan) VALUES (?1, ?2)", params![new.app.as_str(), new.plan])?;
+            let run = RunId(u64::try_from(transaction.last_insert_rowid()).unwrap_or(0));
+            if let Some(other) = made.insert(&new.app, run) {
+                return Err(StoreError::Busy { run: other, app: new.app.clone() });
+            }
+            let held = self.hold(run)?;
+            transaction.execute("INSERT INTO lease (run, epoch) VALUES (?1, 1)", [run.0])?;
+            let lease = Lease { run, epoch: 1, held: Box::new(held) };
+            let record = insert(&transaction, &lease, 1, hex(&Sha256::digest(new.plan.as_bytes())), &new.first)?;
+            created.push((lease, record));
+        }
         transaction.commit()?;
-        Ok((lease, record))
+        Ok(created)
     }
 
     fn take(&self, run: RunId) -> Result<Lease, StoreError> {
@@ -202,19 +213,62 @@ impl Store for SqliteStore {
 
     fn load(&self) -> Result<Vec<Stored>, StoreError> {
         let connection = self.lock();
-        let mut statement = connection.prepare("SELECT run, plan FROM runs ORDER BY run")?;
-        let rows = statement.query_map([], |row| Ok((RunId(row.get(0)?), row.get::<_, String>(1)?)))?;
-        let runs: Vec<(RunId, String)> = rows.collect::<Result<_, _>>()?;
-        runs.into_iter().map(|(run, plan)| Ok(Stored { run, plan, records: records(&connection, run)? })).collect()
+        let mut statement = connection.prepare("SELECT run, app, plan FROM runs ORDER BY run")?;
+        let rows = statement.query_map([], |row| Ok((RunId(row.get(0)?), row.get(1)?, row.get(2)?)))?;
+        let runs: Vec<(RunId, String, String)> = rows.collect::<Result<_, _>>()?;
+        let whole = |(run, app, plan)| Ok(Stored { run, app, plan, records: records(&connection, run)? });
+        runs.into_iter().map(whole).collect()
     }
 
     fn load_run(&self, run: RunId) -> Result<Stored, StoreError> {
-        let connection = self.lock();
-        let plan: Option<String> =
-            connection.query_row("SELECT plan FROM runs WHERE run = ?1", [run.0], |row| row.get(0)).optional()?;
-        let plan = plan.ok_or(StoreError::NoRun(run))?;
-        Ok(Stored { run, plan, records: records(&connection, run)? })
+        stored(&self.lock(), run)
     }
+
+    fn history(&self, known: &dyn Fn(RunId) -> bool) -> Result<History, StoreError> {
+        let connection = self.lock();
+        let mut history = History::default();
+        // From `runs`, not from `lease`: a lost lease row must not hide a run.
+        let mut statement = connection
+            .prepare_cached("SELECT run, summary, summary_digest FROM runs LEFT JOIN lease USING (run) ORDER BY run")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let run = RunId(row.get(0)?);
+            if known(run) {
+                continue;
+            }
+            // Whatever cannot be read as the text that was kept counts as missing: the record is there.
+            let kept: Option<String> = row.get(1).unwrap_or_default();
+            let digest: Option<String> = row.get(2).unwrap_or_default();
+            match kept {
+                Some(kept) if digest.is_some_and(|digest| digest == hex(&Sha256::digest(kept.as_bytes()))) => {
+                    history.ended.push((run, kept));
+                }
+                _ => history.whole.push(stored(&connection, run)?),
+            }
+        }
+        Ok(history)
+    }
+
+    fn keep_summary(&self, run: RunId, summary: &str) -> Result<(), StoreError> {
+        let digest = hex(&Sha256::digest(summary.as_bytes()));
+        let sql = "UPDATE lease SET summary = ?2, summary_digest = ?3 WHERE run = ?1 AND ended = 1";
+        self.lock().execute(sql, params![run.0, summary, digest])?;
+        Ok(())
+    }
+}
+
+/// An unfinished run of the app stands in the way.
+fn unhindered(transaction: &Transaction<'_>, app: &AppId) -> Result<(), StoreError> {
+    let sql = "SELECT run FROM runs LEFT JOIN lease USING (run) WHERE app = ?1 AND ended IS NOT 1";
+    let open: Option<u64> = transaction.query_row(sql, [app.as_str()], |row| row.get(0)).optional()?;
+    open.map_or(Ok(()), |run| Err(StoreError::Busy { run: RunId(run), app: app.clone() }))
+}
+
+fn stored(connection: &Connection, run: RunId) -> Result<Stored, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT app, plan FROM runs WHERE run = ?1")?;
+    let found = statement.query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (app, plan) = found.ok_or(StoreError::NoRun(run))?;
+    Ok(Stored { run, app, plan, records: records(connection, run)? })
 }
 
 fn insert(
@@ -306,6 +360,19 @@ mod tests {
         }
     }
 
+    fn new(app: &str, apps: &[&str]) -> NewRun {
+        NewRun {
+            app: AppId::new(app),
+            apps: apps.iter().map(|app| AppId::new(*app)).collect(),
+            plan: format!("{{\"plan\":{{\"app\":\"{app}\"}}}}"),
+            first: line("declared"),
+        }
+    }
+
+    fn create(store: &SqliteStore, app: &str) -> Result<Lease, StoreError> {
+        Ok(store.create(&[new(app, &[app])])?.remove(0).0)
+    }
+
     fn store() -> (tempfile::TempDir, SqliteStore) {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("state/journal.db")).unwrap();
@@ -314,8 +381,7 @@ mod tests {
 
     fn filled() -> (tempfile::TempDir, SqliteStore) {
         let (folder, store) = store();
-        let app = AppId::new("payments");
-        let (lease, _) = store.create(&app, std::slice::from_ref(&app), "{}", &line("declared")).unwrap();
+        let lease = create(&store, "payments").unwrap();
         for kind in ["begun", "intended", "sent", "outcome"] {
             store.append(&lease, &line(kind)).unwrap();
         }
@@ -377,8 +443,7 @@ mod tests {
     fn a_deleted_run_leaves_a_gap() {
         let (_folder, store) = filled();
         store.append(&end_lease(&store), &Written { last: true, ..line("completed") }).unwrap();
-        let app = AppId::new("payments");
-        store.create(&app, std::slice::from_ref(&app), "{}", &line("declared")).unwrap();
+        create(&store, "payments").unwrap();
         let sql = "DROP TRIGGER records_are_kept; DROP TRIGGER runs_are_kept; DELETE FROM journal WHERE run = 1; \
                    DELETE FROM lease WHERE run = 1; DELETE FROM runs WHERE run = 1";
         store.lock().execute_batch(sql).unwrap();
@@ -393,8 +458,7 @@ mod tests {
     fn one_driver_at_a_time_and_the_old_epoch_cannot_append() {
         let (folder, first) = store();
         let second = SqliteStore::open(&folder.path().join("state/journal.db")).unwrap();
-        let app = AppId::new("payments");
-        let (lease, _) = first.create(&app, std::slice::from_ref(&app), "{}", &line("declared")).unwrap();
+        let lease = create(&first, "payments").unwrap();
         assert_eq!(second.take(RunId(1)).unwrap_err(), StoreError::Driven(RunId(1)));
         let Lease { run, epoch, held } = lease;
         drop(held); // as the death of the process does
@@ -408,11 +472,22 @@ mod tests {
     #[test]
     fn a_second_run_of_an_app_waits_for_the_end_of_the_first() {
         let (_folder, store) = store();
-        let app = AppId::new("payments");
-        let apps = std::slice::from_ref(&app);
-        let (lease, _) = store.create(&app, apps, "{}", &line("declared")).unwrap();
-        assert!(matches!(store.create(&app, apps, "{}", &line("declared")), Err(StoreError::Busy { .. })));
+        let lease = create(&store, "payments").unwrap();
+        assert!(matches!(create(&store, "payments"), Err(StoreError::Busy { .. })));
         store.append(&lease, &Written { last: true, ..line("completed") }).unwrap();
-        assert!(store.create(&app, apps, "{}", &line("declared")).is_ok());
+        assert!(create(&store, "payments").is_ok());
+    }
+
+    #[test]
+    fn a_wave_is_created_whole_or_not_at_all_and_its_members_do_not_hinder_each_other() {
+        let (_folder, store) = store();
+        let wave = [new("ledger", &["ledger"]), new("payments", &["payments", "ledger"])];
+        let twice = [new("ledger", &["ledger"]), new("ledger", &["ledger"])];
+        assert!(matches!(store.create(&twice), Err(StoreError::Busy { .. })));
+        assert!(store.load().unwrap().is_empty(), "nothing of a refused wave stays");
+        assert_eq!(store.create(&wave).unwrap().iter().map(|(lease, _)| lease.run.0).collect::<Vec<_>>(), [1, 2]);
+        let hindered = [new("cards", &["cards"]), new("web", &["web", "payments"])];
+        assert!(matches!(store.create(&hindered), Err(StoreError::Busy { run: RunId(2), .. })));
+        assert_eq!(store.load().unwrap().len(), 2);
     }
 }

@@ -79,10 +79,23 @@ impl Record {
     }
 }
 
+/// A run to be created, with its first record.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    pub app: AppId,
+    /// The app and those it depends on: an unfinished run of one of them stands in the way.
+    pub apps: Vec<AppId>,
+    /// The frozen plan as JSON.
+    pub plan: String,
+    pub first: Written,
+}
+
 /// A run as it lies in the store.
 #[derive(Clone, Debug)]
 pub struct Stored {
     pub run: RunId,
+    /// As the interlock sees it: a column of its own, which must say what the plan says.
+    pub app: String,
     /// The frozen plan as JSON: a resume needs nothing else.
     pub plan: String,
     pub records: Vec<Record>,
@@ -125,8 +138,10 @@ pub enum Chain {
 }
 
 pub trait Store: Send + Sync {
-    /// A new run with its first record, unless a run of one of `apps` has not ended: one transaction.
-    fn create(&self, app: &AppId, apps: &[AppId], plan: &str, first: &Written) -> Result<(Lease, Record), StoreError>;
+    /// New runs, each with its first record: all of the batch in one transaction, or none. Refused when a run of one
+    /// of a member's `apps` has not ended. Members are no obstacle for each other (a wave goes in dependency order),
+    /// unless two are of the same app.
+    fn create(&self, batch: &[NewRun]) -> Result<Vec<(Lease, Record)>, StoreError>;
 
     /// The right to drive a run on, in a new epoch.
     fn take(&self, run: RunId) -> Result<Lease, StoreError>;
@@ -138,6 +153,22 @@ pub trait Store: Send + Sync {
     fn load(&self) -> Result<Vec<Stored>, StoreError>;
 
     fn load_run(&self, run: RunId) -> Result<Stored, StoreError>;
+
+    /// What is not known yet: unfinished runs whole, ended ones as the summary kept of them. Runs for which `known`
+    /// holds are left out. An ended run without a readable summary is given whole.
+    fn history(&self, known: &dyn Fn(RunId) -> bool) -> Result<History, StoreError>;
+
+    /// Keeps the summary of an ended run, so that the next opening needs not fold it. It is a cache: it proves
+    /// nothing, and is made anew from the record when it is missing or damaged.
+    fn keep_summary(&self, run: RunId, summary: &str) -> Result<(), StoreError>;
+}
+
+/// Runs as an opening reads them.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub whole: Vec<Stored>,
+    /// Run and its summary as JSON.
+    pub ended: Vec<(RunId, String)>,
 }
 
 /// Holds every record against its hash and its neighbours. What no chain can show: that the newest records of a

@@ -151,14 +151,8 @@ impl DyingStore {
 }
 
 impl Store for DyingStore {
-    fn create(
-        &self,
-        app: &AppId,
-        apps: &[AppId],
-        plan: &str,
-        first: &store::Written,
-    ) -> Result<(store::Lease, store::Record), StoreError> {
-        self.around(|| self.inner.create(app, apps, plan, first))
+    fn create(&self, batch: &[store::NewRun]) -> Result<Vec<(store::Lease, store::Record)>, StoreError> {
+        self.around(|| self.inner.create(batch))
     }
     fn take(&self, run: RunId) -> Result<store::Lease, StoreError> {
         self.inner.take(run)
@@ -171,6 +165,12 @@ impl Store for DyingStore {
     }
     fn load_run(&self, run: RunId) -> Result<store::Stored, StoreError> {
         self.inner.load_run(run)
+    }
+    fn history(&self, known: &dyn Fn(RunId) -> bool) -> Result<store::History, StoreError> {
+        self.inner.history(known)
+    }
+    fn keep_summary(&self, run: RunId, summary: &str) -> Result<(), StoreError> {
+        self.inner.keep_summary(run, summary)
     }
 }
 
