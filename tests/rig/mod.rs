@@ -20,7 +20,7 @@ use pointsman::{
     clock::SystemClock,
     collect::{Collector, CollectorHandle, Settings},
     domain::{AppId, Clock, Estate, RegionId, RunbookId, SafeText, Snapshot, Timestamp, resource::Routing},
-    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, store},
+    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, anchor, store},
     estate, probes,
     runbook::{
         plan::Plan,
@@ -166,11 +166,14 @@ impl Store for DyingStore {
     fn load_run(&self, run: RunId) -> Result<store::Stored, StoreError> {
         self.inner.load_run(run)
     }
+    fn anchored(&self) -> Result<anchor::Anchored, StoreError> {
+        self.inner.anchored()
+    }
     fn history(&self, known: &dyn Fn(RunId) -> bool) -> Result<store::History, StoreError> {
         self.inner.history(known)
     }
-    fn keep_summary(&self, run: RunId, summary: &str) -> Result<(), StoreError> {
-        self.inner.keep_summary(run, summary)
+    fn keep_summaries(&self, summaries: &[(RunId, String)]) -> Result<(), StoreError> {
+        self.inner.keep_summaries(summaries)
     }
 }
 
