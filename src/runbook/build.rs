@@ -155,8 +155,6 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             done_when: outline.done_when.clone(),
             undo: outline.undo.clone(),
             on_failure: spec.on_failure,
-            retries: 0,
-            retry_every: std::time::Duration::ZERO,
             after: spec.after.clone(),
             retries: spec.retries,
             retry_every: spec.retry_every,

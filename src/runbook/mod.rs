@@ -20,6 +20,7 @@ pub mod plan;
 pub mod run;
 pub mod signal;
 pub mod spec;
+pub mod summary;
 
 #[cfg(test)]
 mod tests;

@@ -121,11 +121,6 @@ pub struct PlannedStep {
     pub done_when: SafeText,
     pub undo: SafeText,
     pub on_failure: OnFailure,
-    /// Times that a failed reading is tried again.
-    #[serde(default)]
-    pub retries: u32,
-    #[serde(default)]
-    pub retry_every: Duration,
     pub after: Vec<StepId>,
     /// For a step that reads: how often it is asked again after it failed, and how long apart.
     #[serde(default)]

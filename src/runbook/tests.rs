@@ -77,8 +77,6 @@ fn frozen(hazard: Hazard) -> Arc<Frozen> {
         done_when: "".into(),
         undo: "none".into(),
         on_failure: OnFailure::Park,
-        retries: 0,
-        retry_every: Duration::ZERO,
         after,
         retries: 0,
         retry_every: Duration::ZERO,
