@@ -395,7 +395,7 @@ impl Core {
     /// The snapshot judged now.
     #[must_use]
     pub fn judge(&self, snapshot: Arc<Snapshot>) -> Picture {
-        judge(&self.estate, &self.executions, snapshot, self.clock.now())
+        judge(&self.estate, &self.executions, &self.engine, snapshot, self.clock.now())
     }
 
     /// Waits until every Region was asked once, or gave up, and judges what came of it.
@@ -425,6 +425,8 @@ impl Core {
         let first = Arc::new(self.judge(snapshots.borrow_and_update().clone()));
         let (sender, receiver) = watch::channel(first);
         let (estate, executions, clock) = (self.estate.clone(), self.executions.clone(), self.clock.clone());
+        // Not a share of the engine: its end is the end of its drivers, and waits for nobody who only looks.
+        let engine = Arc::downgrade(&self.engine);
         tokio::spawn(async move {
             let mut second = tokio::time::interval(Duration::from_secs(1));
             second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -435,7 +437,8 @@ impl Core {
                     () = sender.closed() => return,
                 }
                 let snapshot = snapshots.borrow_and_update().clone();
-                let picture = judge(&estate, &executions, snapshot, clock.now());
+                let Some(engine) = engine.upgrade() else { return };
+                let picture = judge(&estate, &executions, &engine, snapshot, clock.now());
                 if sender.send(Arc::new(picture)).is_err() {
                     return;
                 }
@@ -445,12 +448,21 @@ impl Core {
     }
 }
 
-fn judge(estate: &Estate, executions: &Executions, snapshot: Arc<Snapshot>, now: Timestamp) -> Picture {
+fn judge(
+    estate: &Estate,
+    executions: &Executions,
+    engine: &Engine,
+    snapshot: Arc<Snapshot>,
+    now: Timestamp,
+) -> Picture {
+    let achieved = engine.achieved();
     let assessments = estate
         .apps
         .iter()
         .map(|app| {
-            let question = Question { estate, app, snapshot: &snapshot, execution: executions.get(&app.id), now };
+            let (execution, achieved) = (executions.get(&app.id), achieved.get(&app.id));
+            let achieved = achieved.map_or(&[][..], Vec::as_slice);
+            let question = Question { estate, app, snapshot: &snapshot, execution, achieved, now };
             compliance::assess(&question)
         })
         .collect();
@@ -666,6 +678,11 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
             tui::Cmd::Distrust => {
                 core.collector.forget();
                 None
+            }
+            tui::Cmd::ReadRun(run) => {
+                let engine = core.engine.clone();
+                let read = tokio::task::spawn_blocking(move || engine.run(run)).await;
+                read.ok().and_then(|read| refused(read.map(drop)))
             }
             tui::Cmd::Plan { runbook, app } => {
                 let planned = core.engine.plan(&runbook, &app).await;

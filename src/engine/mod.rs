@@ -17,25 +17,28 @@ use tokio::{
 };
 
 use self::{
-    driver::{Driver, Order},
-    store::{Lease, Stored},
+    driver::{Driver, Order, Word},
+    store::{Lease, NewRun, Stored},
 };
 use crate::{
     aws::{Reader, Writer},
     domain::{
-        App, AppId, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, StepId, Timestamp, compliance::Execution,
+        App, AppId, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, Timestamp,
+        compliance::{Execution, rto::AchievedRecord},
         text::SafeText,
     },
     runbook::{
         build::{self, Draft, Frozen, FrozenStep, Outline},
-        estimate::{self, Past},
+        clocks, estimate,
         event::{Entry, Event},
         fold::{self, Course},
         interlock::{Authority, Operators, Redirected},
+        machine::Gate,
         plan::{Plan, PlanHash},
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
         spec::{RunbookSpec, Variant},
+        summary::RunSummary,
     },
     steps::{
         self,
@@ -44,13 +47,17 @@ use crate::{
     },
 };
 
+pub mod anchor;
+pub mod chain;
 mod driver;
+mod history;
 mod orphan;
 pub mod sqlite;
 pub mod store;
 
+pub use chain::{Chain, Examination, examine};
 pub use sqlite::SqliteStore;
-pub use store::{Chain, Store, StoreError, verify};
+pub use store::{Store, StoreError};
 
 /// What a run is held against. The collector is one.
 #[async_trait]
@@ -135,7 +142,10 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     courses: BTreeMap<RunId, Course>,
-    /// Runs whose record cannot be read, in words.
+    /// Ended runs, and the same as they are listed: newest first, without those listed whole.
+    summaries: BTreeMap<RunId, Arc<RunSummary>>,
+    ended: Arc<[Arc<RunSummary>]>,
+    /// Runs whose record cannot be read, in words; run 0: the journal's anchor.
     unreadable: BTreeMap<RunId, SafeText>,
     drivers: BTreeMap<RunId, Handle>,
     failure: Option<SafeText>,
@@ -200,6 +210,18 @@ impl Engine {
             Some((app.id.clone(), estimate::execution(runbook, app, &self.shared.past(&runbook.digest))))
         };
         self.shared.estate.apps.iter().filter_map(estimate).collect()
+    }
+
+    /// What the runs on record prove of each app's RTO.
+    #[must_use]
+    pub fn achieved(&self) -> BTreeMap<AppId, Vec<AchievedRecord>> {
+        let mut achieved: BTreeMap<AppId, Vec<AchievedRecord>> = BTreeMap::new();
+        for course in self.shared.lock().courses.values() {
+            if let Some(record) = clocks::record(course) {
+                achieved.entry(course.frozen.plan.app.clone()).or_default().push(record);
+            }
+        }
+        achieved
     }
 
     /// Freezes a runbook against facts read now. Sends nothing but reads.
@@ -300,15 +322,17 @@ impl Engine {
             self.shared.clock.wall(),
             self.shared.clock.monotonic(),
         );
-        let (store, app) = (Arc::clone(&self.shared.store), app.id.clone());
-        let created = tokio::task::spawn_blocking(move || store.create(&app, &apps, &json, &first)).await;
-        let (lease, _) = match created.map_err(|error| refusal(error.to_string()))? {
+        let new = NewRun { app: app.id.clone(), apps, plan: json, first };
+        let store = Arc::clone(&self.shared.store);
+        let created = tokio::task::spawn_blocking(move || store.create(&[new])).await;
+        let mut created = match created.map_err(|error| refusal(error.to_string()))? {
             Err(StoreError::Failed(why)) => {
                 self.shared.fail(&SafeText::new(&why));
                 return Err(refusal(why));
             }
             other => other?,
         };
+        let (lease, _) = created.pop().ok_or_else(|| refusal("the journal made no run"))?;
         let course = fold::begin(lease.run, frozen, &entry).map_err(|illegal| Refusal(illegal.0))?;
         Ok(self.start(course, lease))
     }
@@ -389,16 +413,21 @@ impl Engine {
         let orders = self.shared.lock().drivers.get(&run).map(|handle| handle.orders.clone());
         let orders = orders.ok_or_else(|| refusal(format!("run {run} is not driven here: resume it first")))?;
         let (reply, answered) = oneshot::channel();
-        orders.send(Order { answer, reply }).await.map_err(|_| refusal(format!("run {run} is no longer driven")))?;
+        orders
+            .send(Order { word: Word::Answer(answer), reply })
+            .await
+            .map_err(|_| refusal(format!("run {run} is no longer driven")))?;
         answered.await.map_err(|_| refusal(format!("run {run} is no longer driven")))?
     }
 
-    /// Holds the whole journal against its hashes.
+    /// Holds the whole journal against its hashes and its head anchor.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn verify(&self) -> Result<Chain, StoreError> {
-        Ok(verify(&self.shared.store.load()?))
+        let store = &self.shared.store;
+        let anchored = store.anchored()?; // before the records: what is appended meanwhile is ahead of it
+        Ok(examine(&store.load()?, anchored).chain())
     }
 }
 
@@ -421,6 +450,7 @@ fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Optio
 fn recover(stored: &Stored) -> Result<Course, SafeText> {
     let unreadable = |why: String| SafeText::new(format!("the record of run {} cannot be read: {why}", stored.run));
     let frozen: Frozen = serde_json::from_str(&stored.plan).map_err(|error| unreadable(error.to_string()))?;
+    stored.check().map_err(|found| unreadable(found.to_string()))?;
     let entries: Result<Vec<Entry>, _> =
         stored.records.iter().map(|record| serde_json::from_str(&record.written.body)).collect();
     let entries = entries.map_err(|error| unreadable(error.to_string()))?;
@@ -471,11 +501,6 @@ impl Shared {
         FactsAbout { estate: &self.estate, app, snapshot, last_run_ended: self.last_run_ended(&app.id) }
     }
 
-    fn last_run_ended(&self, app: &AppId) -> Option<Timestamp> {
-        let state = self.lock();
-        state.courses.values().filter(|course| course.frozen.plan.app == *app).filter_map(|c| c.shown.ended_at).max()
-    }
-
     /// An unfinished run of the app, or of an app it depends on.
     fn busy(&self, app: &App) -> Option<SafeText> {
         let state = self.lock();
@@ -487,20 +512,32 @@ impl Shared {
         Some(SafeText::new(format!("run {} of {} has not ended: {word}", open.shown.id, open.frozen.plan.app)))
     }
 
-    /// Durations of steps in completed runs of the same runbook text.
-    fn past(&self, digest: &str) -> Past {
-        let state = self.lock();
-        let mut past: Past = BTreeMap::new();
-        let same = |course: &&Course| {
-            course.frozen.runbook_digest == digest && matches!(course.shown.phase, Phase::Completed { .. })
-        };
-        for course in state.courses.values().filter(same) {
-            let seen: Vec<(StepId, std::time::Duration)> = fold::durations(&course.shown).collect();
-            for (step, took) in seen {
-                past.entry(step).or_default().push(took);
-            }
+    /// Whether a run of a wave may begin: those it depends on are through, and not too many are under way.
+    fn gate(&self, course: &Course) -> Gate {
+        let Some(mark) = &course.shown.declaration.wave else { return Gate::Open };
+        if course.shown.steps.iter().any(|step| step.attempts > 0) {
+            return Gate::Open; // begun is begun
         }
-        past
+        let state = self.lock();
+        let siblings = || {
+            state.courses.values().filter(|other| {
+                other.shown.id != course.shown.id
+                    && other.shown.declaration.wave.as_ref().is_some_and(|other| other.id == mark.id)
+            })
+        };
+        let through = |app: &AppId| {
+            siblings().any(|s| s.frozen.plan.app == *app && matches!(s.shown.phase, Phase::Completed { .. }))
+        };
+        let under_way = |s: &&Course| {
+            !s.shown.phase.ended() && s.shown.driven && s.shown.steps.iter().any(|step| step.attempts > 0)
+        };
+        let room = siblings().filter(under_way).count() < mark.parallel_max as usize;
+        if room && mark.after.iter().all(through) { Gate::Open } else { Gate::Closed }
+    }
+
+    /// What somebody else did to what the run is about, since it was declared.
+    fn foreign_hand(&self, _frozen: &Frozen, _facts: &FactsAbout<'_>, _since: Timestamp) -> Vec<SafeText> {
+        Vec::new()
     }
 
     async fn principal(&self, region: &RegionId, app: &AppId) -> SafeText {
@@ -521,28 +558,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads runs of other processes anew; runs driven here are known better.
-    fn refresh(&self) -> Result<(), StoreError> {
-        let stored = self.store.load()?;
-        let mut state = self.lock();
-        for run in &stored {
-            if state.drivers.contains_key(&run.run) {
-                continue;
-            }
-            match recover(run) {
-                Ok(course) => {
-                    state.unreadable.remove(&run.run);
-                    state.courses.insert(run.run, course);
-                }
-                Err(why) => {
-                    state.unreadable.insert(run.run, why);
-                }
-            }
-        }
-        self.send(&state);
-        Ok(())
-    }
-
     fn publish(&self, course: &Course) {
         let mut state = self.lock();
         state.courses.insert(course.shown.id, course.clone());
@@ -553,7 +568,7 @@ impl Shared {
         let list: Vec<Arc<RunState>> =
             state.courses.values().rev().map(|course| Arc::new(course.shown.clone())).collect();
         let failure = state.failure.clone().or_else(|| state.unreadable.values().next().cloned());
-        self.runs.send_replace(Arc::new(Runs { list, store_failure: failure }));
+        self.runs.send_replace(Arc::new(Runs { list, ended: Arc::clone(&state.ended), store_failure: failure }));
     }
 
     /// The journal failed: no driver goes on, nothing is tried again.

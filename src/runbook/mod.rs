@@ -6,17 +6,21 @@
 
 pub mod bind;
 pub mod build;
+pub mod clocks;
 pub mod decide;
 pub mod estimate;
 pub mod event;
 pub mod finding;
 pub mod fold;
+pub mod foreign;
 pub mod guards;
 pub mod interlock;
+pub mod machine;
 pub mod plan;
 pub mod run;
 pub mod signal;
 pub mod spec;
+pub mod summary;
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use pointsman::{
     clock::SystemClock,
     collect::{Collector, CollectorHandle, Settings},
     domain::{AppId, Clock, Estate, RegionId, RunbookId, SafeText, Snapshot, Timestamp, resource::Routing},
-    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, store},
+    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, anchor, store},
     estate, probes,
     runbook::{
         plan::Plan,
@@ -77,8 +77,8 @@ impl Clock for Moving {
     fn speed(&self) -> f64 {
         1.0
     }
-    fn wall_duration(&self, estate: Duration) -> Duration {
-        self.0.advance(estate * 10);
+    fn idle(&self, wall: Duration) -> Duration {
+        self.0.advance(wall * 10);
         Duration::ZERO
     }
 }
@@ -151,14 +151,8 @@ impl DyingStore {
 }
 
 impl Store for DyingStore {
-    fn create(
-        &self,
-        app: &AppId,
-        apps: &[AppId],
-        plan: &str,
-        first: &store::Written,
-    ) -> Result<(store::Lease, store::Record), StoreError> {
-        self.around(|| self.inner.create(app, apps, plan, first))
+    fn create(&self, batch: &[store::NewRun]) -> Result<Vec<(store::Lease, store::Record)>, StoreError> {
+        self.around(|| self.inner.create(batch))
     }
     fn take(&self, run: RunId) -> Result<store::Lease, StoreError> {
         self.inner.take(run)
@@ -171,6 +165,15 @@ impl Store for DyingStore {
     }
     fn load_run(&self, run: RunId) -> Result<store::Stored, StoreError> {
         self.inner.load_run(run)
+    }
+    fn anchored(&self) -> Result<anchor::Anchored, StoreError> {
+        self.inner.anchored()
+    }
+    fn history(&self, known: &dyn Fn(RunId) -> bool) -> Result<store::History, StoreError> {
+        self.inner.history(known)
+    }
+    fn keep_summaries(&self, summaries: &[(RunId, String)]) -> Result<(), StoreError> {
+        self.inner.keep_summaries(summaries)
     }
 }
 
@@ -412,6 +415,7 @@ pub fn declaration(app: &str, region: &str) -> Declaration {
         app: app.to_owned(),
         region: region.to_owned(),
         outage_at: None,
+        wave: None,
     }
 }
 
@@ -473,7 +477,9 @@ impl Console {
 fn answer(state: &RunState, retries: &mut u32) -> Option<Answer> {
     match &state.phase {
         Phase::Waiting(ask) => Some(match ask {
-            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } => Answer::Go { step: step.clone() },
+            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } | Ask::Noticed { step, .. } => {
+                Answer::Go { step: step.clone() }
+            }
             Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
             Ask::Override { step, guard, .. } => Answer::Override {
                 step: step.clone(),

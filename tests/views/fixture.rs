@@ -753,6 +753,7 @@ pub fn run(mode: Mode, done: usize, phase: Phase) -> RunState {
             app: "payments".into(),
             region: HYDERABAD.into(),
             outage_at: Some(now() - secs(242)),
+            wave: None,
         },
         principal: text("arn:aws:sts::111122223333:assumed-role/oncall/asha"),
         declared_at: now() - secs(98),
@@ -783,7 +784,7 @@ pub fn loss_ask() -> Phase {
 }
 
 pub fn runs(run: RunState) -> Arc<Runs> {
-    Arc::new(Runs { list: vec![Arc::new(run)], store_failure: None })
+    Arc::new(Runs { list: vec![Arc::new(run)], ..Runs::default() })
 }
 
 /// A console on the fixture estate with nothing read yet.

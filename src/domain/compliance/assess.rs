@@ -51,7 +51,7 @@ pub fn assess(question: &Question<'_>) -> Assessment {
             *at_least = region_lost.at_least;
         }
     }
-    let rto = rto::standing(app, question.execution, question.now);
+    let rto = rto::standing(question);
     let outage_since = standing::down_since(question, &question.estate.regions.get(writer).id);
     let clocks = Clocks::of(question, &rto, outage_since);
     let outage = outage_verdict(question, writer, &clocks);

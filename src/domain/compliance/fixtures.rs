@@ -264,6 +264,7 @@ impl World {
             app: &self.app,
             snapshot: &self.snapshot,
             execution: self.execution.as_ref(),
+            achieved: &[],
             now: self.now,
         }
     }

@@ -41,6 +41,8 @@ pub struct Question<'a> {
     pub app: &'a App,
     pub snapshot: &'a Snapshot,
     pub execution: Option<&'a Execution>,
+    /// What runs of the app achieved, any order.
+    pub achieved: &'a [rto::AchievedRecord],
     pub now: Timestamp,
 }
 
