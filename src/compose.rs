@@ -21,7 +21,7 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp,
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, SafeText, Snapshot, Timestamp,
         app::PolicyWarning,
         call::CallRecord,
         compliance::{self, Execution, Question},
@@ -31,7 +31,11 @@ use crate::{
     estate,
     keymap::{self, Keymap},
     probes,
-    runbook::{plan::Plan, run::Runs, spec::RunbookSpec},
+    runbook::{
+        plan::{Plan, PlanRequest},
+        run::Runs,
+        spec::RunbookSpec,
+    },
     sim::{self, Sim},
     steps::{self, outside::Nowhere},
     theme::{self, Theme},
@@ -356,6 +360,10 @@ impl engine::Facts for Fresh {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
         self.0.fresh(app).await
     }
+
+    async fn latest(&self) -> Arc<Snapshot> {
+        self.0.snapshots().borrow().clone()
+    }
 }
 
 /// What this process knows of itself before anything answered: the embedded simulator is never called LIVE.
@@ -411,11 +419,11 @@ impl Core {
     ///
     /// # Errors
     /// An unknown runbook or app (with the nearest known one), or a runbook that is not for this app.
-    pub async fn plan(&self, runbook: &str, app: &str) -> Result<Arc<Plan>, Failure> {
+    pub async fn plan(&self, request: &PlanRequest) -> Result<Arc<Plan>, Failure> {
         self.engine
-            .plan(&RunbookId::new(runbook), &AppId::new(app))
+            .plan(request)
             .await
-            .map_err(|error| Failure::usage([format!("plan {runbook} --app {app}: {error}")]))
+            .map_err(|error| Failure::usage([format!("plan {} --app {}: {error}", request.runbook, request.app)]))
     }
 
     /// A judged picture whenever a snapshot comes, and once a second because ages grow.
@@ -685,7 +693,7 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
                 read.ok().and_then(|read| refused(read.map(drop)))
             }
             tui::Cmd::Plan { runbook, app } => {
-                let planned = core.engine.plan(&runbook, &app).await;
+                let planned = core.engine.plan(&PlanRequest::new(runbook, app)).await;
                 Some(tui::Msg::Planned(planned.map_err(|error| SafeText::new(error.to_string()))))
             }
             tui::Cmd::Declare { plan, declaration } => Some(match core.engine.declare(&plan.0, declaration).await {

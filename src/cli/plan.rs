@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     compose,
-    domain::Clock,
+    domain::{AppId, Clock, RunbookId},
     report::runs,
-    runbook::plan::{Holds, Plan},
+    runbook::plan::{Holds, Plan, PlanRequest},
 };
 
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub struct PlanArgs {
 pub async fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
     let core = compose::start(common).await?;
     core.first_full_picture().await;
-    let plan = core.plan(&args.runbook, &args.app).await?;
+    let plan = core.plan(&PlanRequest::new(RunbookId::new(&args.runbook), AppId::new(&args.app))).await?;
     print!("{}", runs::plan(&plan, &core.estate.zone, core.clock.now()));
     Ok(code(&plan))
 }

@@ -27,9 +27,12 @@ use super::{
 };
 use crate::{
     compose::{self, Core},
-    domain::{Clock, SafeText, StepId, time::short},
+    domain::{AppId, Clock, RunbookId, SafeText, StepId, time::short},
     report::runs,
-    runbook::run::{Answer, Ask, Declaration, Phase, Ruling, RunId, RunState, StepPhase},
+    runbook::{
+        plan::PlanRequest,
+        run::{Answer, Ask, Declaration, Phase, Ruling, RunId, RunState, StepPhase},
+    },
 };
 
 #[derive(Debug, Args)]
@@ -63,7 +66,7 @@ pub async fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
             ])
         })?),
     };
-    let plan = core.plan(&args.runbook, &args.app).await?;
+    let plan = core.plan(&PlanRequest::new(RunbookId::new(&args.runbook), AppId::new(&args.app))).await?;
     print!("{}", runs::plan(&plan, &core.estate.zone, core.clock.now()));
     if !plan.interlocks.is_empty() {
         return Err(Failure {
