@@ -21,7 +21,7 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp,
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, SafeText, Snapshot, Timestamp,
         app::PolicyWarning,
         call::CallRecord,
         compliance::{self, Execution, Question},
@@ -31,7 +31,11 @@ use crate::{
     estate,
     keymap::{self, Keymap},
     probes,
-    runbook::{plan::Plan, run::Runs, spec::RunbookSpec},
+    runbook::{
+        plan::{Plan, PlanRequest},
+        run::Runs,
+        spec::RunbookSpec,
+    },
     sim::{self, Sim},
     steps::{self, outside::Nowhere},
     theme::{self, Theme},
@@ -411,11 +415,9 @@ impl Core {
     ///
     /// # Errors
     /// An unknown runbook or app (with the nearest known one), or a runbook that is not for this app.
-    pub async fn plan(&self, runbook: &str, app: &str) -> Result<Arc<Plan>, Failure> {
-        self.engine
-            .plan(&RunbookId::new(runbook), &AppId::new(app))
-            .await
-            .map_err(|error| Failure::usage([format!("plan {runbook} --app {app}: {error}")]))
+    pub async fn plan(&self, request: &PlanRequest) -> Result<Arc<Plan>, Failure> {
+        let failed = |error| Failure::usage([format!("plan {} --app {}: {error}", request.runbook, request.app)]);
+        self.engine.plan(request).await.map_err(failed)
     }
 
     /// A judged picture whenever a snapshot comes, and once a second because ages grow.
@@ -685,7 +687,7 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
                 read.ok().and_then(|read| refused(read.map(drop)))
             }
             tui::Cmd::Plan { runbook, app } => {
-                let planned = core.engine.plan(&runbook, &app).await;
+                let planned = core.engine.plan(&PlanRequest::new(runbook, app)).await;
                 Some(tui::Msg::Planned(planned.map_err(|error| SafeText::new(error.to_string()))))
             }
             tui::Cmd::Declare { plan, declaration } => Some(match core.engine.declare(&plan.0, declaration).await {

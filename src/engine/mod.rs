@@ -28,16 +28,17 @@ use crate::{
         text::SafeText,
     },
     runbook::{
+        bind::{self, Occasion, Unbindable},
         build::{self, Draft, Frozen, FrozenStep, Outline},
         clocks, estimate,
         event::{Entry, Event},
         fold::{self, Course},
         interlock::{Authority, Operators, Redirected},
         machine::Gate,
-        plan::{Plan, PlanHash},
+        plan::{Plan, PlanHash, PlanRequest},
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
-        spec::{RunbookSpec, Variant},
+        spec::RunbookSpec,
         summary::RunSummary,
     },
     steps::{
@@ -115,6 +116,8 @@ pub enum PlanError {
     NoApp { id: SafeText, near: Option<String> },
     #[error("{runbook} is not for {app}")]
     NotForApp { runbook: RunbookId, app: AppId },
+    #[error("{runbook}: {}", why.iter().map(SafeText::as_str).collect::<Vec<_>>().join("; "))]
+    Unbindable { runbook: RunbookId, why: Vec<SafeText> },
 }
 
 /// Dropping it ends all drivers at once, as the death of the program does: what was sent is observed at the resume.
@@ -207,7 +210,11 @@ impl Engine {
     pub fn executions(&self) -> BTreeMap<AppId, Execution> {
         let estimate = |app: &App| {
             let runbook = self.shared.runbook(app.runbooks.get("failover")?)?;
-            Some((app.id.clone(), estimate::execution(runbook, app, &self.shared.past(&runbook.digest))))
+            // As it would be planned; where only a person can give a value, by the whole file.
+            let request = PlanRequest::new(runbook.id.clone(), app.id.clone());
+            let bound = bind::bind(runbook, &self.shared.estate, app, &request, self.shared.occasion());
+            let planned = bound.as_ref().map_or(runbook, |bound| &bound.runbook);
+            Some((app.id.clone(), estimate::execution(planned, app, &self.shared.past(&runbook.digest))))
         };
         self.shared.estate.apps.iter().filter_map(estimate).collect()
     }
@@ -228,15 +235,16 @@ impl Engine {
     ///
     /// # Errors
     /// An unknown runbook or app, or a runbook that is not for the app.
-    pub async fn plan(&self, runbook: &RunbookId, app: &AppId) -> Result<Arc<Plan>, PlanError> {
-        let frozen = self.draft(runbook, app).await?;
+    pub async fn plan(&self, request: &PlanRequest) -> Result<Arc<Plan>, PlanError> {
+        let frozen = self.draft(request).await?;
         let plan = Arc::new(frozen.plan.clone());
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.hash.clone(), Arc::new(frozen));
         Ok(plan)
     }
 
-    async fn draft(&self, runbook: &RunbookId, app: &AppId) -> Result<Frozen, PlanError> {
+    async fn draft(&self, request: &PlanRequest) -> Result<Frozen, PlanError> {
         let shared = &self.shared;
+        let PlanRequest { runbook, app, .. } = request;
         let spec = shared.runbook(runbook).ok_or_else(|| PlanError::NoRunbook {
             id: SafeText::new(runbook.as_str()),
             near: nearest(runbook.as_str(), shared.runbooks.iter().map(|known| known.id.as_str())),
@@ -248,6 +256,9 @@ impl Engine {
         if !spec.apps.contains(&app.id) && !spec.strategies.contains(&app.strategy) {
             return Err(PlanError::NotForApp { runbook: spec.id.clone(), app: app.id.clone() });
         }
+        let bound = bind::bind(spec, &shared.estate, app, request, shared.occasion())
+            .map_err(|Unbindable(why)| PlanError::Unbindable { runbook: spec.id.clone(), why })?;
+        let spec = &bound.runbook;
         let _ = shared.refresh(); // another process may have begun or ended runs; a failure shows as store_failure
         let snapshot = shared.fresh(&app.id).await;
         let facts = shared.about(app, &snapshot);
@@ -274,8 +285,8 @@ impl Engine {
             outlines: &outlines,
             authority: shared.authority(),
             past: &shared.past(&spec.digest),
-            variant: Variant::Whole,
-            parameters: &BTreeMap::new(),
+            variant: request.variant,
+            parameters: &bound.parameters,
             busy: busy.as_ref(),
             now,
         }))
@@ -292,7 +303,7 @@ impl Engine {
         let plan = &known.plan;
         typed(&declaration, plan)?;
         self.shared.writable()?;
-        let now = self.draft(&plan.runbook, &plan.app).await.map_err(|error| refusal(error.to_string()))?;
+        let now = self.draft(&plan.request()).await.map_err(|error| refusal(error.to_string()))?;
         if now.plan.hash != plan.hash {
             return Err(refusal(format!(
                 "the plan is not what it was: {} is now {}; look at it again",
@@ -468,6 +479,11 @@ impl Shared {
 
     fn runbook(&self, id: &RunbookId) -> Option<&RunbookSpec> {
         self.runbooks.iter().find(|known| known.id == *id).map(Arc::as_ref)
+    }
+
+    /// A rehearsal is one on the simulator too.
+    fn occasion(&self) -> Occasion {
+        if self.permissions.drill { Occasion::Drill } else { Occasion::Real }
     }
 
     fn authority(&self) -> Authority {

@@ -23,7 +23,7 @@ use pointsman::{
     engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, anchor, store},
     estate, probes,
     runbook::{
-        plan::Plan,
+        plan::{Plan, PlanRequest},
         run::{Answer, Ask, Declaration, Phase, RunId, RunState},
         spec::RunbookSpec,
     },
@@ -421,7 +421,8 @@ pub fn declaration(app: &str, region: &str) -> Declaration {
 
 impl Console {
     pub async fn plan(&self, runbook: &str) -> Arc<Plan> {
-        self.engine.plan(&RunbookId::new(runbook), &AppId::new("payments")).await.expect("a plan")
+        let request = PlanRequest::new(RunbookId::new(runbook), AppId::new("payments"));
+        self.engine.plan(&request).await.expect("a plan")
     }
 
     pub fn state(&self, run: RunId) -> Arc<RunState> {
