@@ -420,10 +420,8 @@ impl Core {
     /// # Errors
     /// An unknown runbook or app (with the nearest known one), or a runbook that is not for this app.
     pub async fn plan(&self, request: &PlanRequest) -> Result<Arc<Plan>, Failure> {
-        self.engine
-            .plan(request)
-            .await
-            .map_err(|error| Failure::usage([format!("plan {} --app {}: {error}", request.runbook, request.app)]))
+        let failed = |error| Failure::usage([format!("plan {} --app {}: {error}", request.runbook, request.app)]);
+        self.engine.plan(request).await.map_err(failed)
     }
 
     /// A judged picture whenever a snapshot comes, and once a second because ages grow.

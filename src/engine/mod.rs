@@ -27,7 +27,7 @@ use crate::{
         text::SafeText,
     },
     runbook::{
-        bind::Unbindable,
+        bind::Occasion,
         build::Frozen,
         clocks,
         event::{Entry, Event},
@@ -120,8 +120,8 @@ pub enum PlanError {
     NoApp { id: SafeText, near: Option<String> },
     #[error("{runbook} is not for {app}")]
     NotForApp { runbook: RunbookId, app: AppId },
-    #[error(transparent)]
-    Unbindable(#[from] Unbindable),
+    #[error("{runbook}: {}", why.iter().map(SafeText::as_str).collect::<Vec<_>>().join("; "))]
+    Unbindable { runbook: RunbookId, why: Vec<SafeText> },
 }
 
 /// Dropping it ends all drivers at once, as the death of the program does: what was sent is observed at the resume.
@@ -445,6 +445,11 @@ impl Shared {
 
     fn runbook(&self, id: &RunbookId) -> Option<&RunbookSpec> {
         self.runbooks.iter().find(|known| known.id == *id).map(Arc::as_ref)
+    }
+
+    /// A rehearsal is one on the simulator too.
+    fn occasion(&self) -> Occasion {
+        if self.permissions.drill { Occasion::Drill } else { Occasion::Real }
     }
 
     fn authority(&self) -> Authority {

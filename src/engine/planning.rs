@@ -9,7 +9,7 @@ use super::{Engine, PlanError, Planned, Shared, nearest};
 use crate::{
     domain::{App, AppId, Snapshot, compliance::Execution, text::SafeText},
     runbook::{
-        bind::{self, Occasion},
+        bind::{self, Unbindable},
         build::{self, Draft, Frozen, FrozenStep, Outline},
         estimate,
         plan::{Plan, PlanRequest},
@@ -27,10 +27,12 @@ impl Engine {
     pub fn executions(&self) -> BTreeMap<AppId, Execution> {
         let shared = &self.shared;
         let estimate = |app: &App| {
-            let spec = shared.runbook(app.runbooks.get("failover")?)?;
-            let request = PlanRequest::new(spec.id.clone(), app.id.clone());
-            let bound = bind::bind(spec, &shared.estate, app, &request, Occasion::Real).ok()?;
-            Some((app.id.clone(), estimate::execution(&bound.runbook, app, &shared.past(&spec.digest))))
+            let runbook = shared.runbook(app.runbooks.get("failover")?)?;
+            // As it would be planned; where only a person can give a value, by the whole file.
+            let request = PlanRequest::new(runbook.id.clone(), app.id.clone());
+            let bound = bind::bind(runbook, &shared.estate, app, &request, shared.occasion());
+            let planned = bound.as_ref().map_or(runbook, |bound| &bound.runbook);
+            Some((app.id.clone(), estimate::execution(planned, app, &shared.past(&runbook.digest))))
         };
         shared.estate.apps.iter().filter_map(estimate).collect()
     }
@@ -75,7 +77,8 @@ impl Shared {
     /// The plan as these facts make it.
     pub(super) fn draft(&self, request: &PlanRequest, snapshot: &Snapshot) -> Result<Frozen, PlanError> {
         let (spec, app) = self.what(request)?;
-        let bound = bind::bind(spec, &self.estate, app, request, Occasion::of(snapshot.mode))?;
+        let bound = bind::bind(spec, &self.estate, app, request, self.occasion())
+            .map_err(|Unbindable(why)| PlanError::Unbindable { runbook: spec.id.clone(), why })?;
         let spec = &bound.runbook;
         let facts = self.about(app, snapshot);
         let now = self.clock.now();

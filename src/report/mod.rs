@@ -5,5 +5,6 @@
 //! runs on the command line, [`facts`] for what was observed behind the verdicts.
 
 pub mod facts;
+pub mod plans;
 pub mod runs;
 pub mod status;

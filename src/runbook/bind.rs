@@ -18,7 +18,6 @@ use crate::domain::{
     app::Param,
     diagnostic::nearest,
     kind::ParamShape,
-    snapshot::Mode,
     text::SafeText,
     time::{parse_duration, written},
 };
@@ -29,17 +28,6 @@ pub enum Occasion {
     Real,
     /// A rehearsal: what cleans up is planned, what must not be rehearsed is not.
     Drill,
-}
-
-impl Occasion {
-    /// A drill on the simulator is rehearsed as the real thing; only in a live drill is there something to clean up.
-    #[must_use]
-    pub const fn of(mode: Mode) -> Self {
-        match mode {
-            Mode::Drill => Self::Drill,
-            Mode::Live | Mode::Simulated { .. } => Self::Real,
-        }
-    }
 }
 
 /// A runbook whose steps hold nothing but values.

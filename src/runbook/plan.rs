@@ -78,6 +78,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What would give this plan again, were everything as it is: every value that it used, said.
+    #[must_use]
+    pub fn request(&self) -> PlanRequest {
+        PlanRequest {
+            runbook: self.runbook.clone(),
+            app: self.app.clone(),
+            parameters: self.parameters.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+            variant: self.variant,
+        }
+    }
+
     /// Every guard that fails, with its step, and every interlock: all at once.
     #[must_use]
     pub fn blockers(&self) -> Vec<SafeText> {

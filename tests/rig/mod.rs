@@ -425,7 +425,8 @@ pub fn declaration(app: &str, region: &str) -> Declaration {
 
 impl Console {
     pub async fn plan(&self, runbook: &str) -> Arc<Plan> {
-        self.engine.plan(&PlanRequest::new(RunbookId::new(runbook), AppId::new("payments"))).await.expect("a plan")
+        let request = PlanRequest::new(RunbookId::new(runbook), AppId::new("payments"));
+        self.engine.plan(&request).await.expect("a plan")
     }
 
     pub fn state(&self, run: RunId) -> Arc<RunState> {
