@@ -20,7 +20,7 @@ use crate::{
         event::{Entry, Event, Outcome},
         fold::{self, Course},
         guards,
-        interlock::{self, Circumstances},
+        interlock::{self, Circumstances, Stage},
         run::{Answer, Ask},
         signal::Facts,
         spec::OnFailure,
@@ -268,6 +268,8 @@ impl Driver {
             let interlocks = interlock::interlocks(&Circumstances {
                 facts: about.facts,
                 authority: self.shared.authority(),
+                kind: frozen.plan.kind,
+                stage: Stage::Underway,
                 target: about.target,
                 calls: &calls,
                 busy: None,

@@ -33,7 +33,7 @@ use crate::{
         estimate::{self, Past},
         event::{Entry, Event},
         fold::{self, Course},
-        interlock::{Authority, Operators, Redirected},
+        interlock::{self, Authority, Operators, Redirected},
         plan::{Plan, PlanHash},
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
@@ -297,8 +297,7 @@ impl Engine {
             return Err(refusal(texts.join("; ")));
         }
         let app = self.shared.estate.app(&plan.app).ok_or_else(|| refusal("the app is gone"))?;
-        let mut apps = vec![app.id.clone()];
-        apps.extend(app.depends_on.iter().cloned());
+        let apps: Vec<AppId> = interlock::crossing(&self.shared.estate, &app.id).into_iter().collect();
         let principal = self.shared.principal(&plan.target_region, &plan.app).await;
         let entry = Entry {
             at: self.shared.clock.now(),
@@ -482,7 +481,7 @@ impl Shared {
     }
 
     fn about<'a>(&'a self, app: &'a App, snapshot: &'a Snapshot) -> FactsAbout<'a> {
-        FactsAbout { estate: &self.estate, app, snapshot, last_run_ended: self.last_run_ended(&app.id) }
+        FactsAbout { estate: &self.estate, app, snapshot, last_run_ended: self.last_run_ended(&app.id), attested: &[] }
     }
 
     fn last_run_ended(&self, app: &AppId) -> Option<Timestamp> {
@@ -490,12 +489,13 @@ impl Shared {
         state.courses.values().filter(|course| course.frozen.plan.app == *app).filter_map(|c| c.shown.ended_at).max()
     }
 
-    /// An unfinished run of the app, or of an app it depends on.
+    /// An unfinished run of the app, of an app it depends on, or of one that depends on it.
     fn busy(&self, app: &App) -> Option<SafeText> {
+        let crossing = interlock::crossing(&self.estate, &app.id);
         let state = self.lock();
         let open = state.courses.values().find(|course| {
             let of = &course.frozen.plan.app;
-            !course.shown.phase.ended() && (*of == app.id || app.depends_on.contains(of))
+            !course.shown.phase.ended() && crossing.contains(of)
         })?;
         let word = open.shown.phase.word();
         Some(SafeText::new(format!("run {} of {} has not ended: {word}", open.shown.id, open.frozen.plan.app)))

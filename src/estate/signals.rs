@@ -2,7 +2,7 @@
 //!
 //! Each is known by its first key. The components it names are held against every app that the runbook is for.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use super::{
     defaults,
@@ -10,28 +10,60 @@ use super::{
     values::{self, SIDES},
 };
 use crate::domain::{
-    Component,
+    Component, StepId,
     diagnostic::nearest,
     document::{Report, Table, Value},
     fact::What,
+    time::Weekday,
 };
-use crate::runbook::spec::{Guard, GuardSpec, Signal};
+use crate::runbook::spec::{Guard, GuardSpec, Parity, Signal};
 
 /// First keys of a signal.
-const SIGNALS: [&str; 8] =
-    ["unreachable", "reachable", "metric", "health_check", "served", "writer", "replicating", "lag_at_most"];
+const SIGNALS: [&str; 11] = [
+    "unreachable",
+    "reachable",
+    "metric",
+    "health_check",
+    "served",
+    "writer",
+    "replicating",
+    "lag_at_most",
+    "verdict",
+    "recovery_point_newer_than",
+    "quorum",
+];
 
 /// First keys that only a guard has; `lag_at_most` is a guard of its own there.
-const GUARDS: [&str; 4] = ["lag_at_most", "ready_for", "fenced", "not_since"];
+const GUARDS: [&str; 11] = [
+    "lag_at_most",
+    "ready_for",
+    "fenced",
+    "not_since",
+    "images_equal",
+    "configuration_equal",
+    "credentials_outlive",
+    "ttl_at_most",
+    "freeze",
+    "window",
+    "not_inside",
+];
+
+/// `verdict = [ … ]`.
+const VERDICTS: [&str; 5] = ["met", "at-risk", "breached", "unknown", "no-target"];
 
 /// The one word that allows a guard to be overridden: what a person then has to give.
 const OVERRIDES: [(&str, ()); 1] = [("reason-and-authoriser", ())];
 
 pub(super) fn signals(table: &Table<'_, '_>, key: &str, candidates: &Candidates<'_>) -> Vec<Signal> {
+    let known: Vec<&'static str> = SIGNALS.to_vec();
+    list(table, key, &known, candidates)
+}
+
+fn list(table: &Table<'_, '_>, key: &str, known: &[&'static str], candidates: &Candidates<'_>) -> Vec<Signal> {
     let read = |value: Value<'_, '_>| {
         let mut inner = table.as_table(key, value)?;
         inner.call_it("the signal");
-        let found = first_key(&inner, &SIGNALS, value.span()).and_then(|first| signal(&inner, first, candidates));
+        let found = first_key(&inner, known, value.span()).and_then(|first| signal(&inner, first, candidates));
         inner.done();
         found
     };
@@ -100,8 +132,63 @@ fn guard(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Opt
             Some(Guard::ReadyFor { percent: (percent?.0 * 100.0).round() as u32, side: side?.0 })
         }
         "fenced" => table.word("fenced", &SIDES).map(|(side, _)| Guard::Fenced { side }),
+        "images_equal" => parity(table, first, Parity::Images, candidates),
+        "configuration_equal" => parity(table, first, Parity::Configuration, candidates),
+        "credentials_outlive" => {
+            let limit = table.duration(first).map(|(limit, _)| limit);
+            let side = table.need_word("region", &SIDES);
+            Some(Guard::CredentialsOutlive { side: side?.0, limit: limit? })
+        }
+        "ttl_at_most" => {
+            let limit = table.duration(first).map(|(limit, _)| limit);
+            let named = table.need_text("component");
+            let is_record = |c: &Component| c.kind == "route53-record";
+            let component = candidates.component(table.report(), named?, "a `route53-record`", is_record)?;
+            Some(Guard::TtlAtMost { component, limit: limit? })
+        }
+        "freeze" => table.word(first, &[("none", ())]).map(|_| Guard::NoFreeze),
+        "window" => {
+            let days = Weekday::WORDS.map(|(word, day)| (word, Some(day)));
+            let every: Vec<(&str, Option<Weekday>)> = days.into_iter().chain([("daily", None)]).collect();
+            let day = table.word(first, &every);
+            let opens = table.need_text("opens").and_then(|(text, span)| past_midnight(table, &text, span));
+            let lasts = table.get("lasts").is_some().then(|| table.duration("lasts")).flatten();
+            if table.get("lasts").is_none() {
+                let help = Some("lasts = \"4h\"".into());
+                table.report().error("missing-key", table.span(), "the window does not say how long".to_owned(), help);
+            }
+            Some(Guard::InWindow { day: day?.0, from: opens?, lasts: lasts?.0 })
+        }
+        "not_inside" => {
+            let side = table.word(first, &SIDES).map(|(side, _)| side);
+            let attested = table.text("attested").map(|(id, _)| StepId::new(&id));
+            Some(Guard::NotInside { side: side?, attested })
+        }
         _ => table.duration("not_since").map(|(minimum, _)| Guard::NotSince { minimum }),
     }
+}
+
+/// Parity names a metric that counts what differs, or a component that a checklist attests.
+fn parity(table: &Table<'_, '_>, first: &str, of: Parity, candidates: &Candidates<'_>) -> Option<Guard> {
+    let named = table.text(first)?;
+    let component = candidates.component(table.report(), named, "a component", |_| true)?;
+    let attested = table.text("attested").map(|(id, _)| StepId::new(&id));
+    Some(Guard::Parity { of, component, attested })
+}
+
+/// `22:00`
+fn past_midnight(table: &Table<'_, '_>, text: &str, span: Range<usize>) -> Option<Duration> {
+    let read = |text: &str| {
+        let (hours, minutes) = text.split_once(':')?;
+        let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours < 24 && minutes < 60).then(|| Duration::from_secs(hours * 3_600 + minutes * 60))
+    };
+    let found = read(text);
+    if found.is_none() {
+        let message = format!("`{text}` is not a time of day");
+        table.report().error("bad-time", span, message, Some("\"22:00\"".into()));
+    }
+    found
 }
 
 fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Option<Signal> {
@@ -153,6 +240,46 @@ fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Op
             let component = candidates.component(report, named, "an `aurora-global`", has_writer)?;
             Some(Signal::Replicating { component })
         }
+        "verdict" => {
+            let component = match table.text("component") {
+                Some(named) => Some(candidates.component(report, named, "a component", |_| true)?),
+                None => None,
+            };
+            let mut is = Vec::new();
+            for (text, span) in table.texts(first) {
+                let words = VERDICTS.map(|word| (word, word));
+                is.push(table.choose(first, &text, span, &words)?.0.to_owned());
+            }
+            if is.is_empty() {
+                let help = Some("verdict = [\"met\"]".into());
+                report.error("empty-list", table.span(), "no verdict is named".to_owned(), help);
+                return None;
+            }
+            Some(Signal::Verdict { component, is })
+        }
+        "recovery_point_newer_than" => {
+            let newer_than = table.duration(first).map(|(d, _)| d);
+            let named = table.need_text("component");
+            let component = candidates.component(report, named?, "a component with recovery points", has_points);
+            let side = table.need_word("region", &SIDES);
+            Some(Signal::RecoveryPoint { component: component?, newer_than: newer_than?, side: side?.0 })
+        }
+        "quorum" => {
+            let need = table.integer(first).map(|(need, _)| need);
+            // One level: a quorum of quorums is read by nobody at three in the morning.
+            let known: Vec<&'static str> = SIGNALS.into_iter().filter(|key| *key != "quorum").collect();
+            let of = list(table, "of", &known, candidates);
+            let need = need?;
+            match u32::try_from(need) {
+                Ok(count) if count >= 1 && count as usize <= of.len() => Some(Signal::Quorum { need: count, of }),
+                _ => {
+                    let message = format!("`quorum = {need}` of {} signals", of.len());
+                    let help = Some(format!("a whole number from 1 to {}", of.len()));
+                    report.error("bad-quorum", table.span(), message, help);
+                    None
+                }
+            }
+        }
         _ => {
             let limit = table.duration("lag_at_most").map(|(d, _)| d);
             let named = table.need_text("component");
@@ -198,6 +325,12 @@ fn exactly_one(table: &Table<'_, '_>, below: &str, at_least: &str) -> Option<Bou
 
 fn has_lag(component: &Component) -> bool {
     matches!(component.region_lost, Some((_, What::Lag)))
+}
+
+fn has_points(component: &Component) -> bool {
+    let pointlike = |what: What| matches!(what, What::RecoveryPoints | What::Restorable);
+    component.region_lost.is_some_and(|(_, what)| pointlike(what))
+        || component.corrupted.iter().any(|(_, what)| pointlike(*what))
 }
 
 fn has_writer(component: &Component) -> bool {

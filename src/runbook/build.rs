@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     estimate::{self, Past},
-    guards,
-    interlock::{self, Authority, Circumstances},
+    guards, guards_estate,
+    interlock::{self, Authority, Circumstances, Stage},
     plan::{GuardReading, Interlock, Plan, PlanHash, PlannedStep},
     signal::Facts,
     spec::{Guard, GuardSpec, Only, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec, Variant},
@@ -162,12 +162,22 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         });
     }
     let calls: Vec<&CallDescription> = planned.iter().flat_map(|step| &step.calls).collect();
-    let circumstances =
-        Circumstances { facts, authority: draft.authority, target, calls: &calls, busy: draft.busy, now };
+    let execution = estimate::execution(runbook, facts.app, draft.past);
+    // The board's own function: the two cannot disagree.
+    let estimate = rto::estimate(&facts.app.timings, &execution);
+    let circumstances = Circumstances {
+        facts,
+        authority: draft.authority,
+        kind: runbook.kind,
+        target,
+        calls: &calls,
+        stage: Stage::Start { takes: estimate.from_declaration() },
+        busy: draft.busy,
+        now,
+    };
     let mut interlocks = interlock::interlocks(&circumstances);
     interlocks.append(&mut unresolved);
-
-    let execution = estimate::execution(runbook, facts.app, draft.past);
+    interlocks.extend(unattestable(runbook));
     let account = facts
         .estate
         .access
@@ -204,8 +214,7 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             .min(),
         steps: planned,
         interlocks,
-        // The board's own function: the two cannot disagree.
-        estimate: rto::estimate(&facts.app.timings, &execution),
+        estimate,
         // The clock of the RTO runs for the unplanned; a planned move or the way home has none.
         rto_target: facts.app.rto.filter(|_| runbook.kind == RunbookKind::Failover),
     };
@@ -230,8 +239,26 @@ fn readings(
     readings
 }
 
-/// A step that moves the writer makes "the writer is there" true.
+/// Guards that name a checklist that is not one, or comes later: they could never hold.
+fn unattestable(runbook: &RunbookSpec) -> Vec<Interlock> {
+    let mut found = Vec::new();
+    for (n, step) in runbook.steps.iter().enumerate() {
+        for by in step.guards.iter().filter_map(|spec| spec.guard.attested_by()) {
+            let before = runbook.steps[..n].iter().find(|earlier| earlier.id == *by);
+            if before.is_none_or(|earlier| earlier.kind != guards_estate::CHECKLIST) {
+                let text = format!("step {} {}: {by} is no checklist before it", n + 1, step.title);
+                found.push(Interlock { code: "unattestable".to_owned(), text: SafeText::new(text) });
+            }
+        }
+    }
+    found
+}
+
+/// A step that moves the writer makes "the writer is there" true; a checklist, what it attests.
 fn makes_true(step: &StepSpec, guard: &Guard) -> bool {
+    if let Some(by) = guard.attested_by() {
+        return step.id == *by && step.kind == guards_estate::CHECKLIST;
+    }
     let Guard::Holds(Signal::WriterIn { component, side }) = guard else { return false };
     let frozen = FrozenStep::of(step);
     matches!(step.kind, "aurora.failover-global" | "aurora.switchover-global")

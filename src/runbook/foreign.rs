@@ -181,39 +181,6 @@ fn ours(component: &Component, is: &Mark, own: &[CallDescription]) -> bool {
         Of::Operation => is.value == NO_OPERATION || cluster_calls().next().is_some(),
         // Aurora itself takes the old writer out and in again after a failover (field guide 2.6).
         Of::Members => cluster_calls().next().is_some(),
-        Of::Record(name) => format!("record {name}"),
-        Of::ReplicaOf(region) => format!("replication source in {region}"),
-    }
-}
-
-fn shown(value: &str) -> &str {
-    if value.is_empty() { "none" } else { value }
-}
-
-/// Whether a call of ours asked for what is seen.
-fn ours(component: &Component, is: &Mark, own: &[CallDescription]) -> bool {
-    let value = |call: &CallDescription, name: &str| {
-        call.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.to_string())
-    };
-    let cluster_calls = || {
-        own.iter().filter(|call| {
-            value(call, "GlobalClusterIdentifier")
-                .is_some_and(|id| Some(id.as_str()) == component.params.text("global_cluster"))
-        })
-    };
-    match &is.of {
-        // Region: fourth field of the ARN that the call names as target.
-        Of::Writer => cluster_calls().any(|call| {
-            value(call, "TargetDbClusterIdentifier").is_some_and(|arn| arn.split(':').nth(3) == Some(is.value.as_str()))
-        }),
-        // An operation of ours passes through states of its own and ends in `none`.
-        Of::Operation => is.value == NO_OPERATION || cluster_calls().next().is_some(),
-        Of::Members => {
-            let joins = |call: &CallDescription| {
-                call.operation == "RemoveFromGlobalCluster" || call.operation == "CreateDBCluster"
-            };
-            cluster_calls().any(joins)
-        }
         Of::Record(name) => own.iter().filter(|call| call.service == "route53").any(|call| {
             call.params.iter().any(|(_, text)| {
                 let Some(rest) = text.strip_prefix(name.as_str()) else { return false };

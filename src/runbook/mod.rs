@@ -14,10 +14,12 @@ pub mod finding;
 pub mod fold;
 pub mod foreign;
 pub mod guards;
+pub mod guards_estate;
 pub mod interlock;
 pub mod plan;
 pub mod run;
 pub mod signal;
+mod signal_data;
 pub mod spec;
 
 #[cfg(test)]
