@@ -139,6 +139,7 @@ async fn declare(prompts: &mut Prompts, outage_at: Option<crate::domain::Timesta
         app: prompts.ask("app").await?,
         region: prompts.ask("region").await?,
         outage_at,
+        wave: None,
     })
 }
 
@@ -261,6 +262,13 @@ async fn answer_to(prompts: &mut Prompts, ask: &Ask, run: &RunState) -> Option<A
                 println!("  [ ] {item}");
             }
             exact(prompts, &format!("confirm {step}"), "done", step, Answer::Go { step: step.clone() }).await
+        }
+        Ask::Noticed { step, lines } => {
+            println!("  changed, and no run of ours did it:");
+            for line in lines {
+                println!("  [ ] {line}");
+            }
+            exact(prompts, &format!("noticed {step}"), "known", step, Answer::Go { step: step.clone() }).await
         }
         Ask::Loss { step, phrase, lines, .. } => {
             for line in lines {

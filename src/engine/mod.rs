@@ -17,13 +17,13 @@ use tokio::{
 };
 
 use self::{
-    driver::{Driver, Order},
+    driver::{Driver, Order, Word},
     store::{Lease, Stored},
 };
 use crate::{
     aws::{Reader, Writer},
     domain::{
-        App, AppId, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, StepId, Timestamp,
+        App, AppId, CallDescription, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, StepId, Timestamp,
         compliance::{Execution, rto::AchievedRecord},
         text::SafeText,
     },
@@ -33,7 +33,9 @@ use crate::{
         estimate::{self, Past},
         event::{Entry, Event},
         fold::{self, Course},
+        foreign,
         interlock::{self, Authority, Operators, Redirected},
+        machine::Gate,
         plan::{Plan, PlanHash},
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
@@ -402,7 +404,10 @@ impl Engine {
         let orders = self.shared.lock().drivers.get(&run).map(|handle| handle.orders.clone());
         let orders = orders.ok_or_else(|| refusal(format!("run {run} is not driven here: resume it first")))?;
         let (reply, answered) = oneshot::channel();
-        orders.send(Order { answer, reply }).await.map_err(|_| refusal(format!("run {run} is no longer driven")))?;
+        orders
+            .send(Order { word: Word::Answer(answer), reply })
+            .await
+            .map_err(|_| refusal(format!("run {run} is no longer driven")))?;
         answered.await.map_err(|_| refusal(format!("run {run} is no longer driven")))?
     }
 
@@ -515,6 +520,43 @@ impl Shared {
             }
         }
         past
+    }
+
+    /// Whether a run of a wave may begin: those it depends on are through, and not too many are under way.
+    fn gate(&self, course: &Course) -> Gate {
+        let Some(mark) = &course.shown.declaration.wave else { return Gate::Open };
+        if course.shown.steps.iter().any(|step| step.attempts > 0) {
+            return Gate::Open; // begun is begun
+        }
+        let state = self.lock();
+        let siblings = || {
+            state.courses.values().filter(|other| {
+                other.shown.id != course.shown.id
+                    && other.shown.declaration.wave.as_ref().is_some_and(|other| other.id == mark.id)
+            })
+        };
+        let through = |app: &AppId| {
+            siblings().any(|s| s.frozen.plan.app == *app && matches!(s.shown.phase, Phase::Completed { .. }))
+        };
+        let under_way = |s: &&Course| {
+            !s.shown.phase.ended() && s.shown.driven && s.shown.steps.iter().any(|step| step.attempts > 0)
+        };
+        let room = siblings().filter(under_way).count() < mark.parallel_max as usize;
+        if room && mark.after.iter().all(through) { Gate::Open } else { Gate::Closed }
+    }
+
+    /// What somebody else did to what the run is about, since it was declared.
+    fn foreign_hand(&self, frozen: &Frozen, facts: &FactsAbout<'_>) -> Vec<SafeText> {
+        let since = frozen.stood.at;
+        let state = self.lock();
+        let lately = |course: &&Course| course.shown.ended_at.is_none_or(|ended| since.is_none_or(|at| ended >= at));
+        let own: Vec<CallDescription> = state
+            .courses
+            .values()
+            .filter(lately)
+            .flat_map(|course| course.progress.iter().filter_map(|progress| progress.call.clone()))
+            .collect();
+        foreign::foreign_hand(facts, &frozen.stood, &own, self.clock.now())
     }
 
     async fn principal(&self, region: &RegionId, app: &AppId) -> SafeText {

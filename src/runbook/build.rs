@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     estimate::{self, Past},
+    foreign::{self, Stood},
     guards, guards_estate,
     interlock::{self, Authority, Circumstances, Stage},
     plan::{GuardReading, Interlock, Plan, PlanHash, PlannedStep},
@@ -33,6 +34,9 @@ pub struct Frozen {
     pub steps: Vec<FrozenStep>,
     /// Parameters of the components that the steps name, as they were: an estate that changed since is refused.
     pub components: BTreeMap<ComponentId, Params>,
+    /// What stood on the app when the plan was made: what differs later, and no run of ours asked for, somebody else did.
+    #[serde(default)]
+    pub stood: Stood,
 }
 
 /// What a step was told to do.
@@ -219,7 +223,7 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         rto_target: facts.app.rto.filter(|_| runbook.kind == RunbookKind::Failover),
     };
     plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode));
-    Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components }
+    Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components, stood: foreign::stood(facts, now) }
 }
 
 /// The guards of a step with what is so now, and which of them an earlier step is there to make true.

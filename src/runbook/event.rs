@@ -102,6 +102,14 @@ pub enum Event {
         step: Option<StepId>,
         why: SafeText,
     },
+    /// Another plan for the same run: graceful to ungraceful or back, or a drill turned real. What is done and is the
+    /// same in both stays done; every other confirmation is gone.
+    Switched {
+        plan_hash: PlanHash,
+        /// The frozen plan as JSON, as the store keeps the first one.
+        frozen: String,
+        declaration: Declaration,
+    },
     Completed {
         exceptions: u32,
     },
@@ -140,6 +148,7 @@ impl Event {
             Self::Failed { .. } => "failed",
             Self::Passed { .. } => "passed",
             Self::Parked { .. } => "parked",
+            Self::Switched { .. } => "switched",
             Self::Completed { .. } => "completed",
         }
     }
@@ -160,7 +169,11 @@ impl Event {
             Self::Parked { step, .. } => step.as_ref(),
             Self::Asked { ask } => ask.step(),
             Self::Answered { answer } => answer.step(),
-            Self::Declared { .. } | Self::Driven { .. } | Self::Lapsed { .. } | Self::Completed { .. } => None,
+            Self::Declared { .. }
+            | Self::Driven { .. }
+            | Self::Lapsed { .. }
+            | Self::Switched { .. }
+            | Self::Completed { .. } => None,
         }
     }
 

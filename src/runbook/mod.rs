@@ -16,6 +16,7 @@ pub mod foreign;
 pub mod guards;
 pub mod guards_estate;
 pub mod interlock;
+pub mod machine;
 pub mod plan;
 pub mod run;
 pub mod signal;

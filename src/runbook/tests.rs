@@ -124,6 +124,7 @@ fn frozen(hazard: Hazard) -> Arc<Frozen> {
         runbook_digest: "d".into(),
         steps: vec![step("gone", "check", Vec::new()), step("promote", "aurora.failover-global", guard_specs())],
         components: std::collections::BTreeMap::new(),
+        stood: super::foreign::Stood::default(),
     })
 }
 
@@ -134,6 +135,7 @@ fn declaration() -> Declaration {
         app: "payments".into(),
         region: "hyderabad".into(),
         outage_at: None,
+        wave: None,
     }
 }
 
@@ -184,6 +186,11 @@ impl Tape {
             .put(Event::Done { step: "gone".into(), detail: "4/4".into() })
             .put(Event::Begun { step: "promote".into(), attempt: 1 });
         tape
+    }
+
+    fn confirmed(&mut self) -> &mut Self {
+        self.put(Event::Asked { ask: Ask::Key { step: "promote".into() } })
+            .answer(Answer::Go { step: "promote".into() })
     }
 
     fn intended(&mut self) -> &mut Self {
@@ -241,7 +248,7 @@ fn nothing_is_sent_without_an_intent_and_nothing_but_what_was_intended() {
     let mut tape = Tape::at_promote(Hazard::Reversible);
     let sent = |digest: &str| Event::Sent { step: "promote".into(), attempt: 1, request_digest: digest.into() };
     assert!(tape.refuses(sent("r")));
-    tape.intended();
+    tape.confirmed().intended();
     assert!(tape.refuses(sent("another")));
     tape.sent();
     assert!(tape.refuses(sent("r")), "once");
@@ -258,6 +265,8 @@ fn an_intent_needs_arming_this_plan_and_guards_that_hold() {
         guards: readings(fence),
     };
     let mut tape = Tape::at_promote(Hazard::Reversible);
+    assert!(tape.refuses(intent("7c41e2", Holds::Yes)), "nobody confirmed it");
+    tape.confirmed();
     assert!(tape.refuses(intent("another", Holds::Yes)));
     assert!(tape.refuses(intent("7c41e2", Holds::Unknown)), "unknown blocks like no does");
     tape.put(Event::Lapsed { why: "no key for 15 m".into() });
@@ -388,7 +397,7 @@ fn a_confirmation_is_void_when_a_guard_that_held_holds_no_more_but_not_when_a_fi
 #[test]
 fn a_call_in_doubt_is_looked_at_and_a_verdict_needs_evidence() {
     let mut tape = Tape::at_promote(Hazard::Reversible);
-    tape.intended();
+    tape.confirmed().intended();
     assert_eq!(decide::next(&tape.course), Next::Withdraw(1), "an intent alone is safe");
     tape.sent();
     assert_eq!(decide::next(&tape.course), Next::Doubt(1), "sent and nobody heard");

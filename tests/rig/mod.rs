@@ -77,8 +77,8 @@ impl Clock for Moving {
     fn speed(&self) -> f64 {
         1.0
     }
-    fn wall_duration(&self, estate: Duration) -> Duration {
-        self.0.advance(estate * 10);
+    fn idle(&self, wall: Duration) -> Duration {
+        self.0.advance(wall * 10);
         Duration::ZERO
     }
 }
@@ -412,6 +412,7 @@ pub fn declaration(app: &str, region: &str) -> Declaration {
         app: app.to_owned(),
         region: region.to_owned(),
         outage_at: None,
+        wave: None,
     }
 }
 
@@ -473,7 +474,9 @@ impl Console {
 fn answer(state: &RunState, retries: &mut u32) -> Option<Answer> {
     match &state.phase {
         Phase::Waiting(ask) => Some(match ask {
-            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } => Answer::Go { step: step.clone() },
+            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } | Ask::Noticed { step, .. } => {
+                Answer::Go { step: step.clone() }
+            }
             Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
             Ask::Override { step, guard, .. } => Answer::Override {
                 step: step.clone(),

@@ -753,6 +753,7 @@ pub fn run(mode: Mode, done: usize, phase: Phase) -> RunState {
             app: "payments".into(),
             region: HYDERABAD.into(),
             outage_at: Some(now() - secs(242)),
+            wave: None,
         },
         principal: text("arn:aws:sts::111122223333:assumed-role/oncall/asha"),
         declared_at: now() - secs(98),
