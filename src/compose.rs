@@ -679,6 +679,11 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
                 core.collector.forget();
                 None
             }
+            tui::Cmd::ReadRun(run) => {
+                let engine = core.engine.clone();
+                let read = tokio::task::spawn_blocking(move || engine.run(run)).await;
+                read.ok().and_then(|read| refused(read.map(drop)))
+            }
             tui::Cmd::Plan { runbook, app } => {
                 let planned = core.engine.plan(&runbook, &app).await;
                 Some(tui::Msg::Planned(planned.map_err(|error| SafeText::new(error.to_string()))))

@@ -18,19 +18,18 @@ use tokio::{
 
 use self::{
     driver::{Driver, Order, Word},
-    store::{Lease, Stored},
+    store::{Lease, NewRun, Stored},
 };
 use crate::{
     aws::{Reader, Writer},
     domain::{
-        App, AppId, CallDescription, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, StepId, Timestamp,
+        App, AppId, CallDescription, Clock, Estate, Mode, RegionId, RunbookId, Snapshot,
         compliance::{Execution, rto::AchievedRecord},
         text::SafeText,
     },
     runbook::{
         build::{self, Draft, Frozen, FrozenStep, Outline},
-        clocks,
-        estimate::{self, Past},
+        clocks, estimate,
         event::{Entry, Event},
         fold::{self, Course},
         foreign,
@@ -40,6 +39,7 @@ use crate::{
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
         spec::{RunbookSpec, Variant},
+        summary::RunSummary,
     },
     steps::{
         self,
@@ -48,13 +48,17 @@ use crate::{
     },
 };
 
+pub mod anchor;
+pub mod chain;
 mod driver;
+mod history;
 mod orphan;
 pub mod sqlite;
 pub mod store;
 
+pub use chain::{Chain, Examination, examine};
 pub use sqlite::SqliteStore;
-pub use store::{Chain, Store, StoreError, verify};
+pub use store::{Store, StoreError};
 
 /// What a run is held against. The collector is one.
 #[async_trait]
@@ -139,7 +143,10 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     courses: BTreeMap<RunId, Course>,
-    /// Runs whose record cannot be read, in words.
+    /// Ended runs, and the same as they are listed: newest first, without those listed whole.
+    summaries: BTreeMap<RunId, Arc<RunSummary>>,
+    ended: Arc<[Arc<RunSummary>]>,
+    /// Runs whose record cannot be read, in words; run 0: the journal's anchor.
     unreadable: BTreeMap<RunId, SafeText>,
     drivers: BTreeMap<RunId, Handle>,
     failure: Option<SafeText>,
@@ -210,11 +217,15 @@ impl Engine {
     #[must_use]
     pub fn achieved(&self) -> BTreeMap<AppId, Vec<AchievedRecord>> {
         let mut achieved: BTreeMap<AppId, Vec<AchievedRecord>> = BTreeMap::new();
-        for course in self.shared.lock().courses.values() {
-            if let Some(record) = clocks::record(course) {
-                achieved.entry(course.frozen.plan.app.clone()).or_default().push(record);
+        let state = self.shared.lock();
+        let unlisted = state.courses.values().filter(|course| !state.summaries.contains_key(&course.shown.id));
+        let unlisted = unlisted.filter_map(RunSummary::of).map(Arc::new);
+        for run in state.summaries.values().cloned().chain(unlisted) {
+            if let Some(record) = clocks::record(&run) {
+                achieved.entry(run.app.clone()).or_default().push(record);
             }
         }
+        drop(state);
         achieved
     }
 
@@ -315,15 +326,17 @@ impl Engine {
             self.shared.clock.wall(),
             self.shared.clock.monotonic(),
         );
-        let (store, app) = (Arc::clone(&self.shared.store), app.id.clone());
-        let created = tokio::task::spawn_blocking(move || store.create(&app, &apps, &json, &first)).await;
-        let (lease, _) = match created.map_err(|error| refusal(error.to_string()))? {
+        let new = NewRun { app: app.id.clone(), apps, plan: json, first };
+        let store = Arc::clone(&self.shared.store);
+        let created = tokio::task::spawn_blocking(move || store.create(&[new])).await;
+        let mut created = match created.map_err(|error| refusal(error.to_string()))? {
             Err(StoreError::Failed(why)) => {
                 self.shared.fail(&SafeText::new(&why));
                 return Err(refusal(why));
             }
             other => other?,
         };
+        let (lease, _) = created.pop().ok_or_else(|| refusal("the journal made no run"))?;
         let course = fold::begin(lease.run, frozen, &entry).map_err(|illegal| Refusal(illegal.0))?;
         Ok(self.start(course, lease))
     }
@@ -411,12 +424,14 @@ impl Engine {
         answered.await.map_err(|_| refusal(format!("run {run} is no longer driven")))?
     }
 
-    /// Holds the whole journal against its hashes.
+    /// Holds the whole journal against its hashes and its head anchor.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn verify(&self) -> Result<Chain, StoreError> {
-        Ok(verify(&self.shared.store.load()?))
+        let store = &self.shared.store;
+        let anchored = store.anchored()?; // before the records: what is appended meanwhile is ahead of it
+        Ok(examine(&store.load()?, anchored).chain())
     }
 }
 
@@ -439,6 +454,7 @@ fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Optio
 fn recover(stored: &Stored) -> Result<Course, SafeText> {
     let unreadable = |why: String| SafeText::new(format!("the record of run {} cannot be read: {why}", stored.run));
     let frozen: Frozen = serde_json::from_str(&stored.plan).map_err(|error| unreadable(error.to_string()))?;
+    stored.check().map_err(|found| unreadable(found.to_string()))?;
     let entries: Result<Vec<Entry>, _> =
         stored.records.iter().map(|record| serde_json::from_str(&record.written.body)).collect();
     let entries = entries.map_err(|error| unreadable(error.to_string()))?;
@@ -489,11 +505,6 @@ impl Shared {
         FactsAbout { estate: &self.estate, app, snapshot, last_run_ended: self.last_run_ended(&app.id), attested: &[] }
     }
 
-    fn last_run_ended(&self, app: &AppId) -> Option<Timestamp> {
-        let state = self.lock();
-        state.courses.values().filter(|course| course.frozen.plan.app == *app).filter_map(|c| c.shown.ended_at).max()
-    }
-
     /// An unfinished run of the app, of an app it depends on, or of one that depends on it.
     fn busy(&self, app: &App) -> Option<SafeText> {
         let crossing = interlock::crossing(&self.estate, &app.id);
@@ -504,22 +515,6 @@ impl Shared {
         })?;
         let word = open.shown.phase.word();
         Some(SafeText::new(format!("run {} of {} has not ended: {word}", open.shown.id, open.frozen.plan.app)))
-    }
-
-    /// Durations of steps in completed runs of the same runbook text.
-    fn past(&self, digest: &str) -> Past {
-        let state = self.lock();
-        let mut past: Past = BTreeMap::new();
-        let same = |course: &&Course| {
-            course.frozen.runbook_digest == digest && matches!(course.shown.phase, Phase::Completed { .. })
-        };
-        for course in state.courses.values().filter(same) {
-            let seen: Vec<(StepId, std::time::Duration)> = fold::durations(&course.shown).collect();
-            for (step, took) in seen {
-                past.entry(step).or_default().push(took);
-            }
-        }
-        past
     }
 
     /// Whether a run of a wave may begin: those it depends on are through, and not too many are under way.
@@ -577,28 +572,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads runs of other processes anew; runs driven here are known better.
-    fn refresh(&self) -> Result<(), StoreError> {
-        let stored = self.store.load()?;
-        let mut state = self.lock();
-        for run in &stored {
-            if state.drivers.contains_key(&run.run) {
-                continue;
-            }
-            match recover(run) {
-                Ok(course) => {
-                    state.unreadable.remove(&run.run);
-                    state.courses.insert(run.run, course);
-                }
-                Err(why) => {
-                    state.unreadable.insert(run.run, why);
-                }
-            }
-        }
-        self.send(&state);
-        Ok(())
-    }
-
     fn publish(&self, course: &Course) {
         let mut state = self.lock();
         state.courses.insert(course.shown.id, course.clone());
@@ -609,7 +582,7 @@ impl Shared {
         let list: Vec<Arc<RunState>> =
             state.courses.values().rev().map(|course| Arc::new(course.shown.clone())).collect();
         let failure = state.failure.clone().or_else(|| state.unreadable.values().next().cloned());
-        self.runs.send_replace(Arc::new(Runs { list, store_failure: failure }));
+        self.runs.send_replace(Arc::new(Runs { list, ended: Arc::clone(&state.ended), store_failure: failure }));
     }
 
     /// The journal failed: no driver goes on, nothing is tried again.

@@ -22,6 +22,7 @@ pub mod run;
 pub mod signal;
 mod signal_data;
 pub mod spec;
+pub mod summary;
 
 #[cfg(test)]
 mod tests;

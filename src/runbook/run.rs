@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{GuardReading, Plan};
+use super::{
+    plan::{GuardReading, Plan},
+    summary::RunSummary,
+};
 use crate::domain::{AppId, StepId, Timestamp, text::SafeText};
 
 /// Number of a run in its store, from 1.
@@ -262,7 +265,10 @@ impl RunState {
 /// Everything the console knows of runs: newest first.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
+    /// Unfinished ones, and those ended ones that were looked at or ended here.
     pub list: Vec<Arc<RunState>>,
+    /// All others.
+    pub ended: Arc<[Arc<RunSummary>]>,
     /// The journal cannot be written: nothing can act, said on every screen.
     pub store_failure: Option<SafeText>,
 }

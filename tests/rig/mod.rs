@@ -20,7 +20,7 @@ use pointsman::{
     clock::SystemClock,
     collect::{Collector, CollectorHandle, Settings},
     domain::{AppId, Clock, Estate, RegionId, RunbookId, SafeText, Snapshot, Timestamp, resource::Routing},
-    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, store},
+    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, anchor, store},
     estate, probes,
     runbook::{
         plan::Plan,
@@ -151,14 +151,8 @@ impl DyingStore {
 }
 
 impl Store for DyingStore {
-    fn create(
-        &self,
-        app: &AppId,
-        apps: &[AppId],
-        plan: &str,
-        first: &store::Written,
-    ) -> Result<(store::Lease, store::Record), StoreError> {
-        self.around(|| self.inner.create(app, apps, plan, first))
+    fn create(&self, batch: &[store::NewRun]) -> Result<Vec<(store::Lease, store::Record)>, StoreError> {
+        self.around(|| self.inner.create(batch))
     }
     fn take(&self, run: RunId) -> Result<store::Lease, StoreError> {
         self.inner.take(run)
@@ -171,6 +165,15 @@ impl Store for DyingStore {
     }
     fn load_run(&self, run: RunId) -> Result<store::Stored, StoreError> {
         self.inner.load_run(run)
+    }
+    fn anchored(&self) -> Result<anchor::Anchored, StoreError> {
+        self.inner.anchored()
+    }
+    fn history(&self, known: &dyn Fn(RunId) -> bool) -> Result<store::History, StoreError> {
+        self.inner.history(known)
+    }
+    fn keep_summaries(&self, summaries: &[(RunId, String)]) -> Result<(), StoreError> {
+        self.inner.keep_summaries(summaries)
     }
 }
 

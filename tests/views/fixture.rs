@@ -784,7 +784,7 @@ pub fn loss_ask() -> Phase {
 }
 
 pub fn runs(run: RunState) -> Arc<Runs> {
-    Arc::new(Runs { list: vec![Arc::new(run)], store_failure: None })
+    Arc::new(Runs { list: vec![Arc::new(run)], ..Runs::default() })
 }
 
 /// A console on the fixture estate with nothing read yet.

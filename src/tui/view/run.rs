@@ -24,8 +24,12 @@ use crate::{
 
 pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, id: RunId) {
     let Some(run) = state.run(id) else {
-        let said = format!("run {id} is not in the journal");
-        Pen::new(buffer, &state.styles, area, 0).gap(1).put(&said, Role::Error);
+        let (said, role) = if state.runs.ended.iter().any(|run| run.id == id) {
+            (format!("run {id} has ended; its record is being read"), Role::Dim)
+        } else {
+            (format!("run {id} is not in the journal"), Role::Error)
+        };
+        Pen::new(buffer, &state.styles, area, 0).gap(1).put(&said, role);
         return;
     };
     let head = head(state, run, area.width);
