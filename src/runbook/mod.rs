@@ -26,3 +26,7 @@ pub mod summary;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_clocks;
+#[cfg(test)]
+mod tests_guards;

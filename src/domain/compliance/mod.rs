@@ -8,7 +8,7 @@ mod assess;
 pub mod backups;
 mod decide;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod order;
 pub mod rto;
 mod served;
