@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::app::Timings;
-use crate::runbook::spec::OnFailure;
+use crate::runbook::spec::{OnFailure, RunbookKind};
 
 const MINUTE: u64 = 60;
 
@@ -37,3 +37,7 @@ pub const VANTAGE_POINTS: u32 = 2;
 
 /// The longest that a named owner can accept a design that cannot meet its target (DESIGN section 5).
 pub const ACCEPTANCE_MAX: Duration = Duration::from_secs(90 * 24 * 60 * MINUTE);
+
+/// `freeze.kinds`: everything that could wait. A failover cannot.
+pub const FROZEN_KINDS: [RunbookKind; 4] =
+    [RunbookKind::Switchover, RunbookKind::Failback, RunbookKind::ReProtect, RunbookKind::DrillOnly];

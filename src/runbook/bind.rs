@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     plan::PlanRequest,
     spec::{
-        Guard, Hole, Mutating, Only, ParameterKind, ParameterSpec, Presence, RunbookSpec, Signal, Spot, StepParam,
-        StepSpec, Variant,
+        Guard, Hole, Lasting, Mutating, Only, ParameterKind, ParameterSpec, Presence, RunbookSpec, Signal, Spot,
+        StepParam, StepSpec, Variant,
     },
 };
 use crate::domain::{
@@ -53,7 +53,7 @@ pub fn bind(
     let mut wrong = Vec::new();
     let values = values(runbook, app, &request.parameters, &mut wrong);
     let planned = |step: &StepSpec| {
-        let wanted = step.condition.as_ref().is_none_or(|name| is_set(values.get(name)));
+        let wanted = step.conditions.iter().all(|name| is_set(values.get(name)));
         let occasion = match step.only {
             Only::Always => true,
             Only::Drill => occasion == Occasion::Drill,
@@ -65,7 +65,7 @@ pub fn bind(
     for step in &mut steps {
         for hole in std::mem::take(&mut step.holes) {
             let filled = match values.get(&hole.parameter) {
-                Some(value) => fill(step, &hole, value, estate),
+                Some(value) => may_be_used(&hole, value, estate).and_then(|()| fill(step, &hole, value)),
                 None => drop_optional(step, &hole),
             };
             if let Err(why) = filled {
@@ -197,8 +197,21 @@ pub fn words(value: &Param) -> String {
     }
 }
 
+/// The steps of a rehearsal that leave something which no later step of it takes away, and what that is.
+pub(crate) fn left_behind(steps: &[StepSpec]) -> Vec<(&StepSpec, &'static str)> {
+    let rehearsed: Vec<&StepSpec> = steps.iter().filter(|step| step.only != Only::Real).collect();
+    let stays = |(n, step): (usize, &&'_ StepSpec)| match step.lasting {
+        Lasting::Leaves(what) => {
+            let cleared = rehearsed[n + 1..].iter().any(|later| later.lasting == Lasting::Clears(what));
+            (!cleared).then_some((n, what))
+        }
+        Lasting::Nothing | Lasting::Clears(_) => None,
+    };
+    rehearsed.iter().enumerate().filter_map(stays).map(|(n, what)| (rehearsed[n], what)).collect()
+}
+
 /// Leaves out the steps that are not planned.
-fn rewire(steps: &[StepSpec], planned: impl Fn(&StepSpec) -> bool) -> Vec<StepSpec> {
+pub(crate) fn rewire(steps: &[StepSpec], planned: impl Fn(&StepSpec) -> bool) -> Vec<StepSpec> {
     let left_out: BTreeMap<&StepId, &StepSpec> =
         steps.iter().filter(|step| !planned(step)).map(|step| (&step.id, step)).collect();
     let mut kept = Vec::with_capacity(steps.len() - left_out.len());
@@ -224,13 +237,10 @@ fn rewire(steps: &[StepSpec], planned: impl Fn(&StepSpec) -> bool) -> Vec<StepSp
     kept
 }
 
-fn fill(step: &mut StepSpec, hole: &Hole, value: &Param, estate: &Estate) -> Result<(), String> {
+pub(crate) fn fill(step: &mut StepSpec, hole: &Hole, value: &Param) -> Result<(), String> {
     let mismatch = || format!("{} does not fit here", words(value));
     match &hole.spot {
-        Spot::Param { name, shape, .. } => {
-            if let (ParamShape::Arn, Param::Text(arn)) = (shape, value) {
-                may_be_used(arn, estate)?;
-            }
+        Spot::Param { name, .. } => {
             step.params.insert((*name).to_owned(), StepParam::Value(value.clone()));
             Ok(())
         }
@@ -268,7 +278,7 @@ fn fill(step: &mut StepSpec, hole: &Hole, value: &Param, estate: &Estate) -> Res
 }
 
 /// An optional value of a step whose parameter says nothing is left out; the loader allows no other hole here.
-fn drop_optional(step: &mut StepSpec, hole: &Hole) -> Result<(), String> {
+pub(crate) fn drop_optional(step: &mut StepSpec, hole: &Hole) -> Result<(), String> {
     match &hole.spot {
         Spot::Param { name, required: false, .. } => {
             step.params.remove(*name);
@@ -278,6 +288,10 @@ fn drop_optional(step: &mut StepSpec, hole: &Hole) -> Result<(), String> {
     }
 }
 
+/// The keys of a signal or guard that name a component.
+const COMPONENT_KEYS: [&str; 7] =
+    ["metric", "health_check", "writer", "replicating", "component", "images_equal", "configuration_equal"];
+
 fn fill_signal(signal: &mut Signal, key: &str, value: &Param) -> Option<()> {
     match (signal, value) {
         (
@@ -286,14 +300,24 @@ fn fill_signal(signal: &mut Signal, key: &str, value: &Param) -> Option<()> {
             | Signal::HealthCheck { component, .. }
             | Signal::WriterIn { component, .. }
             | Signal::LagAtMost { component, .. }
-            | Signal::Replicating { component },
+            | Signal::Replicating { component }
+            | Signal::RecoveryPoint { component, .. },
             Param::Text(text),
-        ) => component.clone_from(text),
+        ) if COMPONENT_KEYS.contains(&key) => component.clone_from(text),
         (Signal::MetricBelow { limit, .. }, Param::Number(number)) if key == "below" => *limit = *number,
         (Signal::MetricAtLeast { limit, .. }, Param::Number(number)) if key == "at_least" => *limit = *number,
-        (Signal::LagAtMost { limit, .. }, Param::Duration(duration)) => *limit = *duration,
+        (Signal::Verdict { component, .. }, Param::Text(text)) if COMPONENT_KEYS.contains(&key) => {
+            *component = Some(text.clone());
+        }
         (
-            Signal::Unreachable { side, .. } | Signal::Reachable { side } | Signal::WriterIn { side, .. },
+            Signal::LagAtMost { limit, .. } | Signal::RecoveryPoint { newer_than: limit, .. },
+            Param::Duration(duration),
+        ) => *limit = *duration,
+        (
+            Signal::Unreachable { side, .. }
+            | Signal::Reachable { side }
+            | Signal::WriterIn { side, .. }
+            | Signal::RecoveryPoint { side, .. },
             Param::Side(to),
         ) => *side = *to,
         _ => return None,
@@ -304,8 +328,17 @@ fn fill_signal(signal: &mut Signal, key: &str, value: &Param) -> Option<()> {
 fn fill_guard(guard: &mut Guard, key: &str, value: &Param) -> Option<()> {
     match (guard, value) {
         (Guard::Holds(signal), _) => return fill_signal(signal, key, value),
-        (Guard::LagAtMost { component, .. }, Param::Text(text)) => *component = Some(text.clone()),
-        (Guard::LagAtMost { limit, .. }, Param::Duration(duration)) => *limit = *duration,
+        (Guard::LagAtMost { component, .. }, Param::Text(text)) if COMPONENT_KEYS.contains(&key) => {
+            *component = Some(text.clone())
+        }
+        (
+            Guard::LagAtMost { limit, .. } | Guard::CredentialsOutlive { limit, .. } | Guard::TtlAtMost { limit, .. },
+            Param::Duration(duration),
+        ) => *limit = *duration,
+        (Guard::TtlAtMost { component, .. } | Guard::Parity { component, .. }, Param::Text(text)) => {
+            component.clone_from(text);
+        }
+        (Guard::CredentialsOutlive { side, .. } | Guard::NotInside { side, .. }, Param::Side(to)) => *side = *to,
         (Guard::NotSince { minimum }, Param::Duration(duration)) => *minimum = *duration,
         (Guard::ReadyFor { side, .. } | Guard::Fenced { side }, Param::Side(to)) => *side = *to,
         _ => return None,
@@ -314,7 +347,8 @@ fn fill_guard(guard: &mut Guard, key: &str, value: &Param) -> Option<()> {
 }
 
 /// An ARN given at the last minute is held against the residency rule and the accounts, as one in a file is.
-fn may_be_used(arn: &str, estate: &Estate) -> Result<(), String> {
+fn may_be_used(hole: &Hole, value: &Param, estate: &Estate) -> Result<(), String> {
+    let (Spot::Param { shape: ParamShape::Arn, .. }, Param::Text(arn)) = (&hole.spot, value) else { return Ok(()) };
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", partition, service, region, account, resource] = parts.as_slice() else {
         return Err("not an ARN".to_owned());

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
+    bind,
     estimate::{self, Past},
     foreign::{self, Stood},
     guards, guards_estate,
@@ -18,7 +19,7 @@ use super::{
     spec::{Guard, GuardSpec, Only, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec, Variant},
 };
 use crate::domain::{
-    CallDescription, ComponentId, Side, StepId, Timestamp,
+    App, CallDescription, ComponentId, FactId, RegionId, Side, StepId, Timestamp, What,
     app::{Param, Params},
     compliance::rto,
     snapshot::Mode,
@@ -120,11 +121,18 @@ pub struct Draft<'a> {
 /// The side a runbook moves its app to: what its steps say, else what its kind means.
 #[must_use]
 pub fn target(runbook: &RunbookSpec) -> Side {
-    let named = runbook.steps.iter().find_map(|step| FrozenStep::of(step).side("target"));
+    let named = runbook.steps.iter().find_map(|step| side(step, "target"));
     named.unwrap_or(match runbook.kind {
         RunbookKind::Failback => Side::Primary,
         _ => Side::Recovery,
     })
+}
+
+fn side(step: &StepSpec, name: &str) -> Option<Side> {
+    match step.params.get(name) {
+        Some(StepParam::Value(Param::Side(side))) => Some(*side),
+        _ => None,
+    }
 }
 
 /// Freezes the runbook against the facts.
@@ -182,6 +190,12 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
     let mut interlocks = interlock::interlocks(&circumstances);
     interlocks.append(&mut unresolved);
     interlocks.extend(unattestable(runbook));
+    if facts.snapshot.mode == Mode::Drill {
+        interlocks.extend(bind::left_behind(&runbook.steps).into_iter().map(|(step, what)| Interlock {
+            code: "drill-without-cleanup".to_owned(),
+            text: SafeText::new(format!("drill: step {} leaves a {what} that no later step takes away", step.id)),
+        }));
+    }
     let account = facts
         .estate
         .access
@@ -211,8 +225,8 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         facts_at: facts
             .snapshot
             .facts
-            .iter()
-            .filter(|(id, _)| id.app == facts.app.id)
+            .range(first_of(facts.app)..) // a wave plans a thousand apps on one snapshot
+            .take_while(|(id, _)| id.app == facts.app.id)
             .filter_map(|(_, slot)| slot.last.as_ref())
             .map(|seen| seen.observed_at)
             .min(),
@@ -224,6 +238,11 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
     };
     plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode));
     Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components, stood: foreign::stood(facts, now) }
+}
+
+/// Facts are in the order of their apps: before the first of this one.
+fn first_of(app: &App) -> FactId {
+    FactId { app: app.id.clone(), component: ComponentId::new(""), region: RegionId::new(""), what: What::Topology }
 }
 
 /// The guards of a step with what is so now, and which of them an earlier step is there to make true.
@@ -264,10 +283,9 @@ fn makes_true(step: &StepSpec, guard: &Guard) -> bool {
         return step.id == *by && step.kind == guards_estate::CHECKLIST;
     }
     let Guard::Holds(Signal::WriterIn { component, side }) = guard else { return false };
-    let frozen = FrozenStep::of(step);
     matches!(step.kind, "aurora.failover-global" | "aurora.switchover-global")
-        && frozen.side("target") == Some(*side)
-        && frozen.component().is_some_and(|moved| moved.as_str() == component)
+        && self::side(step, "target") == Some(*side)
+        && matches!(step.params.get("component"), Some(StepParam::Value(Param::Text(moved))) if moved == component)
 }
 
 /// The form that is hashed: JSON with the fields in this order.

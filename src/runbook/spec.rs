@@ -67,6 +67,7 @@ pub struct StepSpec {
     pub kind: &'static str,
     /// The kind's own, so that the pure centre need not ask the catalogue.
     pub mutating: Mutating,
+    pub lasting: Lasting,
     pub params: BTreeMap<String, StepParam>,
     pub guards: Vec<GuardSpec>,
     /// Derived from the kind; the file can only raise it.
@@ -80,8 +81,8 @@ pub struct StepSpec {
     pub retries: u32,
     pub retry_every: Duration,
     pub only: Only,
-    /// `if = "database"`: left out of the plan where that parameter has no value, or is `false`.
-    pub condition: Option<String>,
+    /// `if = "database"`: left out of the plan where one of these parameters has no value, or is `false`.
+    pub conditions: Vec<String>,
     /// Where the file says `"$name"`; [`super::bind`] puts the values there.
     pub holes: Vec<Hole>,
 }

@@ -499,7 +499,7 @@ fn step(id: &str, kind: &'static str, hazard: Hazard, expect: u64, after: &[&str
         retries: 0,
         retry_every: Duration::ZERO,
         only: Only::Always,
-        condition: None,
+        conditions: Vec::new(),
         holes: Vec::new(),
     }
 }
