@@ -83,12 +83,25 @@ pub struct SqliteStore {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error.to_string())
+        use rusqlite::{Error, ErrorCode};
+        let damaged = match &error {
+            Error::SqliteFailure(failure, _) => {
+                matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            }
+            // A column, a table or a value is not what the layout says.
+            Error::SqlInputError { .. }
+            | Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..) => true,
+            _ => false,
+        };
+        if damaged { Self::Damaged(error.to_string()) } else { Self::Failed(error.to_string()) }
     }
 }
 
 fn unknown_layout(path: &Path, layout: i64) -> StoreError {
-    StoreError::Failed(format!("{}: layout {layout}, this version reads {LAYOUT}", path.display()))
+    StoreError::Damaged(format!("{}: layout {layout}, this version reads {LAYOUT}", path.display()))
 }
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
@@ -292,8 +305,9 @@ impl Store for SqliteStore {
         let anchored = self.anchored()?;
         let mut history = History::default();
         // From `runs`, not from `lease`: a lost lease row must not hide a run.
-        let mut statement = connection
-            .prepare_cached("SELECT run, summary, summary_digest FROM runs LEFT JOIN lease USING (run) ORDER BY run")?;
+        let kept = if self.layout < LAYOUT { "NULL, NULL" } else { "summary, summary_digest" };
+        let sql = format!("SELECT run, {kept} FROM runs LEFT JOIN lease USING (run) ORDER BY run");
+        let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         let (mut next, mut whole) = (1, Vec::new());
         while let Some(row) = rows.next()? {
