@@ -50,7 +50,7 @@ use crate::{
 pub mod anchor;
 pub mod chain;
 mod driver;
-mod history;
+pub mod history;
 mod orphan;
 mod planning;
 pub mod sqlite;
@@ -298,7 +298,7 @@ impl Engine {
         let store = Arc::clone(&self.shared.store);
         let created = tokio::task::spawn_blocking(move || store.create(&batch)).await;
         let created = match created.map_err(|error| refusal(error.to_string()))? {
-            Err(StoreError::Failed(why)) => {
+            Err(StoreError::Failed(why) | StoreError::Damaged(why)) => {
                 self.shared.fail(&SafeText::new(&why));
                 return Err(refusal(why));
             }
@@ -364,7 +364,7 @@ impl Engine {
         let store = Arc::clone(&self.shared.store);
         let appended = tokio::task::spawn_blocking(move || store.append(&lease, &written).map(|_| lease)).await;
         let lease = match appended.map_err(|error| refusal(error.to_string()))? {
-            Err(StoreError::Failed(why)) => {
+            Err(StoreError::Failed(why) | StoreError::Damaged(why)) => {
                 self.shared.fail(&SafeText::new(&why));
                 return Err(refusal(why));
             }
@@ -427,8 +427,11 @@ fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Optio
     crate::domain::diagnostic::nearest(written, known).map(str::to_owned)
 }
 
-/// A run from its record, as recovery and live running both make it.
-fn recover(stored: &Stored) -> Result<Course, SafeText> {
+/// A run from its checked record, as recovery and live running both make it.
+///
+/// # Errors
+/// When the record was changed, or cannot follow.
+pub fn recover(stored: &Stored) -> Result<Course, SafeText> {
     let unreadable = |why: String| SafeText::new(format!("the record of run {} cannot be read: {why}", stored.run));
     let frozen: Frozen = serde_json::from_str(&stored.plan).map_err(|error| unreadable(error.to_string()))?;
     stored.check().map_err(|found| unreadable(found.to_string()))?;
