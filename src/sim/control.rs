@@ -11,7 +11,8 @@
 //!
 //! A fault is `{"fault": WORD, …}` with, for each word (`how` is `refuse`, `blackhole`, `slow` or `5xx`):
 //! `region-down` region, how · `service-down` region, service, how · `throttling` region, share, \[service\] ·
-//! `reply-lost` count, \[service\], \[operation\] · `lag-growth` target, `millis_per_second` ·
+//! `reply-lost` count, \[service\], \[operation\] · `late-effect` count, `after_seconds`, answer (`blackhole`, `lost`
+//! or `5xx`), \[service\], \[operation\] · `stale-reads` service, seconds, \[region\], \[operation\] · `lag-growth` target, `millis_per_second` ·
 //! `jobs-fail` resource, message, \[job\] · `control-plane-impaired` how · `credentials-expired` region;
 //! and for all of them \[from\] and \[until\] in estate time.
 //!
