@@ -537,7 +537,7 @@ fn sts_says_who_asks_and_gives_worthless_credentials_that_expire_by_real_time() 
 #[test]
 fn what_is_not_simulated_is_refused_in_the_protocols_own_words_and_never_panics() {
     let bench = Bench::new();
-    let (status, body) = bench.rds(MUMBAI, "Action=DeleteDBInstance");
+    let (status, body) = bench.rds(MUMBAI, "Action=ModifyDBInstance");
     assert_eq!((status, body.contains("<Code>InvalidAction</Code>")), (400, true));
     assert_eq!(bench.answer("POST", "ap-south-1/dynamodb", "/", "{}").0, 404);
     assert_eq!(bench.answer("PUT", "us-east-1/route53", "/2013-04-01/nothing", "").0, 404);
