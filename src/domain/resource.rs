@@ -14,6 +14,18 @@ pub struct Identity {
     pub arn: SafeText,
     /// Own clock minus AWS's (`Date` header), in seconds, where it could be measured.
     pub skew_seconds: Option<i64>,
+    pub session: Session,
+}
+
+/// How long the credentials last that a Region's calls are signed with. AWS does not tell; they say it themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// Temporary, without a word on when they end.
+    Unknown,
+    /// Long-lived keys.
+    Unlimited,
+    /// Of the credentials that roles are assumed with: what is assumed renews itself as long as these last.
+    Until(Timestamp),
 }
 
 /// `rds DescribeGlobalClusters` (field guide 2.6).

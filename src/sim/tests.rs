@@ -101,6 +101,8 @@ fn app(id: &str, components: Vec<Component>) -> App {
             execution: None,
         },
         note: None,
+        parameters: BTreeMap::new(),
+        not_again_within: None,
     }
 }
 
@@ -153,6 +155,7 @@ fn bank() -> Estate {
         regions: RegionPair { primary: region(MUMBAI, "Mumbai"), recovery: region(HYDERABAD, "Hyderabad") },
         residency: Residency::default(),
         access: BTreeMap::new(),
+        freezes: Vec::new(),
         apps: vec![app("payments", payments), app("vendor", vendor), app("ledger", ledger)],
         warnings: Vec::new(),
     }

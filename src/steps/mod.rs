@@ -99,6 +99,8 @@ mod tests {
             let spec = kind.spec();
             let acts = matches!(kind.conduct(), Conduct::Acts(_));
             assert_eq!(acts, spec.mutating == Mutating::Yes, "{}", spec.id);
+            let asks = matches!(kind.conduct(), Conduct::Asks(_));
+            assert_eq!(asks, spec.mutating == Mutating::Asks, "{}", spec.id);
             assert_eq!(acts, spec.hazard != Hazard::None, "{}", spec.id);
         }
     }
