@@ -23,7 +23,7 @@ use crate::{
     runbook::{
         build::Outline,
         guards::LossBound,
-        spec::{Mutating, StepKindSpec},
+        spec::{Lasting, Mutating, StepKindSpec},
     },
 };
 
@@ -48,6 +48,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "irreversible because its storage and its automated backups go with it: only a final snapshot brings it back",
     mutating: Mutating::Yes,
+    lasting: Lasting::Clears("rds-instance"),
     default_timeout: Duration::from_mins(60),
     default_expect: Duration::from_mins(4),
 };

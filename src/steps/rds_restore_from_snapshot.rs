@@ -18,7 +18,7 @@ use crate::{
     runbook::{
         build::Outline,
         guards::LossBound,
-        spec::{Mutating, StepKindSpec},
+        spec::{Lasting, Mutating, StepKindSpec},
     },
 };
 
@@ -44,6 +44,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "rds.delete-instance of what it made",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-instance"),
     default_timeout: Duration::from_hours(4),
     default_expect: Duration::from_mins(20),
 };
