@@ -188,6 +188,14 @@ prefix = "core-"
 final_snapshot = true
 
 [[step]]
+id = "clean-kept"
+title = "Delete what was kept"
+kind = "rds.delete-snapshot"
+component = "db"
+target = "primary"
+made_by = "keep"
+
+[[step]]
 id = "detach"
 title = "Detach"
 kind = "aurora.detach"
@@ -628,6 +636,27 @@ async fn the_leftover_of_a_drill_is_deleted_and_what_the_app_depends_on_is_not()
     let refused = depends.with(None, |about| kind.outline(about)).calls.expect_err("never");
     assert!(refused.contains("depends on core-hyd"), "{refused}");
     assert!(bench.instances(HYDERABAD).await.contains_key("core-hyd"));
+}
+
+#[tokio::test]
+async fn a_rehearsal_deletes_the_snapshot_that_its_own_step_made_and_no_other() {
+    let bench = Bench::new().await;
+    let count = |bench: &Bench| {
+        let (reader, op) = (bench.connection.reader(), rds::DescribeDbSnapshots { region: MUMBAI.into() });
+        async move { reader.read(&op).await.expect("answers").value.len() }
+    };
+    let nothing = bench.step("clean-kept").prepare().await;
+    assert!(matches!(nothing, Prepared::AlreadyDone(_)), "{nothing:?}");
+    let keep = bench.step("keep");
+    let (kept, _) = keep.send().await;
+    keep.until_done(&kept).await;
+    let before = count(&bench).await;
+    let clean = bench.step("clean-kept");
+    let (sent, outcome) = clean.send().await;
+    assert!(matches!(outcome, SendOutcome::Accepted { .. }), "{outcome:?}");
+    clean.until_done(&sent).await;
+    assert_eq!(clean.acting().clears(&sent), keep.acting().leaves(&kept));
+    assert_eq!(count(&bench).await, before - 1);
 }
 
 #[tokio::test]

@@ -96,9 +96,24 @@ impl Rds {
             original: call.now,
             copied_from: None,
             tags: tags(form),
+            deleted: None,
         };
         self.manual.push(made);
         Ok((self.tell_snapshot("CreateDBSnapshot", id, call, faults), Effect::Changed))
+    }
+
+    /// Documented: manual snapshots only, and only `available` ones.
+    pub(super) fn delete_snapshot(&mut self, call: &Call, form: &Form, faults: &Faults) -> Answered {
+        let id = needed(form, "DBSnapshotIdentifier")?;
+        find(self.instance_snapshots(call.region, call.now, faults), id)?;
+        let body = self.tell_snapshot("DeleteDBSnapshot", id, call, faults);
+        let made =
+            self.manual.iter_mut().find(|made| made.id == id && made.region == *call.region && made.exists(call.now));
+        let Some(made) = made else {
+            return Err(Refusal::bad("InvalidDBSnapshotState", format!("{id} is not a manual snapshot")));
+        };
+        made.deleted = Some(call.now);
+        Ok((body, Effect::Changed))
     }
 
     fn free_snapshot(&self, id: &str, call: &Call, faults: &Faults) -> Result<(), Refusal> {
@@ -144,6 +159,7 @@ impl Rds {
             original: source.original,
             copied_from: Some((arn, from)),
             tags: tags(form),
+            deleted: None,
         };
         self.manual.push(copy);
         Ok((self.tell_snapshot("CopyDBSnapshot", id, call, faults), Effect::Changed))
@@ -260,6 +276,7 @@ impl Rds {
                     original: call.now,
                     copied_from: None,
                     tags: Vec::new(),
+                    deleted: None,
                 };
                 self.manual.push(last);
             }
