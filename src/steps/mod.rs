@@ -21,6 +21,7 @@ mod rds;
 pub mod rds_copy_snapshot;
 pub mod rds_create_replica;
 pub mod rds_delete_instance;
+pub mod rds_delete_snapshot;
 pub mod rds_promote_replica;
 pub mod rds_restore_from_snapshot;
 pub mod rds_restore_to_point_in_time;
@@ -47,6 +48,7 @@ pub const CATALOGUE: &[&StepKindSpec] = &[
     &rds_restore_to_point_in_time::SPEC,
     &rds_create_replica::SPEC,
     &rds_delete_instance::SPEC,
+    &rds_delete_snapshot::SPEC,
     &route53_shift::SPEC,
 ];
 
@@ -69,6 +71,7 @@ pub static KINDS: &[&dyn kind::StepKind] = &[
     &rds_restore_to_point_in_time::RestoreToPointInTime,
     &rds_create_replica::CreateReplica,
     &rds_delete_instance::DeleteInstance,
+    &rds_delete_snapshot::DeleteSnapshot,
     &route53_shift::Shift,
 ];
 
