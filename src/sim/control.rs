@@ -12,7 +12,7 @@
 //! A fault is `{"fault": WORD, …}` with, for each word (`how` is `refuse`, `blackhole`, `slow` or `5xx`):
 //! `region-down` region, how · `service-down` region, service, how · `throttling` region, share, \[service\] ·
 //! `reply-lost` count, \[service\], \[operation\] · `lag-growth` target, `millis_per_second` ·
-//! `jobs-fail` resource, message, \[job\] · `control-plane-impaired` how · `credentials-expired` region;
+//! `jobs-fail` resource, message, \[job\] · `vault-missing` region, vault · `key-unusable` region, vault · `control-plane-impaired` how · `credentials-expired` region;
 //! and for all of them \[from\] and \[until\] in estate time.
 //!
 //! Errors are `{"error": "field: what is wrong and which words it may hold"}` with status 400, 404 or 405.
@@ -146,7 +146,10 @@ pub(super) fn state(world: &World, now: Timestamp) -> Value {
         .map(|check| {
             let of = CHECKERS.len() * 2;
             let healthy = (0..of).filter(|n| world.dns.seen_healthy(check, *n, now, faults).0).count();
-            (check.id.clone(), json!({ "healthy": healthy, "checkers": of }))
+            (check.id.clone(), {
+                let counts = world.dns.counts_as_healthy(check, now, faults);
+                json!({ "healthy": healthy, "checkers": of, "counts_as_healthy": counts, "version": check.version() })
+            })
         })
         .collect();
     let regions = &world.estate.regions;

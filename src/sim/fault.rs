@@ -61,6 +61,10 @@ pub enum FaultKind {
         job: Option<String>,
         message: String,
     },
+    /// A backup vault is gone: reads say that it does not exist, jobs with it fail.
+    VaultMissing { region: RegionId, vault: String },
+    /// The KMS key of a backup vault is disabled or out of reach: jobs that write to it or restore from it fail.
+    KeyUnusable { region: RegionId, vault: String },
     /// The Route 53 control plane in us-east-1 answers 5xx or throttles; DNS answers and health checks go on.
     ControlPlaneImpaired { how: Down },
     /// Credentials are answered as expired in this Region.

@@ -12,6 +12,7 @@ use super::{
     draw,
     fault::{Down, Fault, FaultKind},
     route::{Service, Target},
+    surroundings::VaultTrouble,
     wire::{Protocol, Refusal},
 };
 use crate::domain::{RegionId, Timestamp, resource::JobKind};
@@ -164,6 +165,18 @@ impl Faults {
         })
     }
 
+    /// What is wrong with a backup vault.
+    #[must_use]
+    pub fn vault_trouble(&self, region: &RegionId, vault: &str, at: Timestamp) -> Option<VaultTrouble> {
+        self.in_force(at).rev().find_map(|fault| match &fault.kind {
+            FaultKind::VaultMissing { region: r, vault: v } if r == region && v == vault => Some(VaultTrouble::Missing),
+            FaultKind::KeyUnusable { region: r, vault: v } if r == region && v == vault => {
+                Some(VaultTrouble::KeyUnusable)
+            }
+            _ => None,
+        })
+    }
+
     /// What meets the request on its way in. Of several faults the one injected last speaks.
     #[must_use]
     pub fn passage(&self, target: &Target, now: Timestamp, seed: u64, seq: u64) -> Passage {
@@ -272,7 +285,10 @@ fn check(fault: &Fault, regions: &[RegionId]) -> Result<(), String> {
         Err(format!("service: `{word}` is not one of {}", words.join(", ")))
     };
     match &fault.kind {
-        FaultKind::RegionDown { region, .. } | FaultKind::CredentialsExpired { region } => known_region(region),
+        FaultKind::RegionDown { region, .. }
+        | FaultKind::CredentialsExpired { region }
+        | FaultKind::VaultMissing { region, .. }
+        | FaultKind::KeyUnusable { region, .. } => known_region(region),
         FaultKind::ServiceDown { region, service, .. } => known_region(region).and_then(|()| known_service(service)),
         FaultKind::Throttling { region, service, share } => {
             known_region(region)?;

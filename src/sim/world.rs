@@ -14,7 +14,7 @@ use super::{
     route53::Dns,
     service::{Answer, Call},
     sts,
-    surroundings::Surroundings,
+    surroundings::{Surroundings, VaultTrouble},
     wire::Refusal,
 };
 use crate::domain::{AppId, Estate, RegionId, Side, Timestamp, region::GLOBAL_CONTROL_PLANE, resource::JobKind};
@@ -77,12 +77,20 @@ impl Surroundings for World {
     }
 
     fn traffic_share(&self, app: &AppId, region: &RegionId, at: Timestamp) -> f64 {
-        let by_dns = self.estate.regions.side_of(region).and_then(|side| self.dns.share(app, side, at));
+        let by_dns = self.estate.regions.side_of(region).and_then(|side| self.dns.share(app, side, at, &self.faults));
         by_dns.unwrap_or_else(|| if self.home(app, at).as_ref() == Some(region) { 1.0 } else { 0.0 })
     }
 
     fn job_failure(&self, resource: &str, kind: JobKind, at: Timestamp) -> Option<String> {
         self.faults.job_failure(resource, kind, at)
+    }
+
+    fn vault_trouble(&self, region: &RegionId, vault: &str, at: Timestamp) -> Option<VaultTrouble> {
+        self.faults.vault_trouble(region, vault, at)
+    }
+
+    fn database(&self, region: &RegionId, id: &str) -> Option<u64> {
+        self.rds.instances.get(&(region.clone(), id.to_owned())).map(|instance| instance.storage_gib << 30)
     }
 }
 
@@ -106,15 +114,26 @@ impl Services {
 
     /// Answers a request that arrived. `wall` is real time, for the expiry of credentials.
     pub fn answer(&mut self, target: &Target, call: &Call, wall: Timestamp) -> (Answer, Effect) {
+        self.settle(call.now);
         let world = &mut self.world;
         match target.service {
             Some(Service::Rds) => world.rds.answer(call, &world.faults),
             Some(Service::Route53) => world.dns.answer(call, &world.faults),
             Some(Service::Sts) => (sts::answer(&world.estate, call, wall), Effect::None),
-            // Both are functions of time and of the world around them: nothing that is asked of them changes it.
+            // A function of time and of the world around it: nothing that is asked of it changes it.
             Some(Service::Monitoring) => (self.metrics.answer(call, world), Effect::None),
-            Some(Service::Backup) => (self.backups.answer(call, world), Effect::None),
+            Some(Service::Backup) if call.request.method() == http::Method::GET => {
+                (self.backups.answer(call, world), Effect::None)
+            }
+            Some(Service::Backup) => self.backups.write(call, world),
             None => (not_simulated(target, call), Effect::None),
+        }
+    }
+
+    /// What restores have made by now belongs to its own service from now on.
+    pub fn settle(&mut self, now: Timestamp) {
+        for made in self.backups.hand_over(now, &self.world) {
+            self.world.rds.restored(&made.arn, &made.source_arn, made.size);
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod answer;
 mod describe;
 pub mod global;
 pub mod history;
+mod restored;
 
 use global::{Global, Member};
 
