@@ -151,10 +151,10 @@ impl StartRestoreJob {
     fn metadata_shown(&self) -> String {
         let pair = |(key, value): (&String, &String)| format!("{key}={value}");
         let chosen: Vec<String> = self.chosen.iter().map(|(key, value)| pair((key, value))).collect();
-        let kept = self.kept.as_ref().map_or_else(
-            || ANY.to_owned(),
-            |kept| kept.iter().map(pair).collect::<Vec<_>>().join(", "),
-        );
+        let kept = self
+            .kept
+            .as_ref()
+            .map_or_else(|| ANY.to_owned(), |kept| kept.iter().map(pair).collect::<Vec<_>>().join(", "));
         format!("{}; {kept}", chosen.join(", "))
     }
 }
@@ -374,10 +374,8 @@ impl ReadOp for ListStartedJobs {
             async move {
                 Ok(match self.kind {
                     JobKind::Backup => {
-                        let request =
-                            backup.list_backup_jobs().by_resource_arn(&self.resource).by_created_after(after);
-                        let (output, request_id) =
-                            clients.call(site, 0, request.set_next_token(token).send()).await?;
+                        let request = backup.list_backup_jobs().by_resource_arn(&self.resource).by_created_after(after);
+                        let (output, request_id) = clients.call(site, 0, request.set_next_token(token).send()).await?;
                         let jobs = output.backup_jobs().iter().filter(|raw| raw.created_by().is_none());
                         let items = jobs.map(|raw| StartedJob {
                             message: said(raw.status_message()),
@@ -390,15 +388,13 @@ impl ReadOp for ListStartedJobs {
                     }
                     JobKind::Copy => {
                         let request = backup.list_copy_jobs().by_resource_arn(&self.resource).by_created_after(after);
-                        let (output, request_id) =
-                            clients.call(site, 0, request.set_next_token(token).send()).await?;
+                        let (output, request_id) = clients.call(site, 0, request.set_next_token(token).send()).await?;
                         let jobs = output.copy_jobs().iter().filter(|raw| raw.created_by().is_none());
                         Page { items: jobs.map(copy_job).collect(), next: output.next_token, request_id }
                     }
                     JobKind::Restore => {
                         let request = backup.list_restore_jobs().by_created_after(after);
-                        let (output, request_id) =
-                            clients.call(site, 0, request.set_next_token(token).send()).await?;
+                        let (output, request_id) = clients.call(site, 0, request.set_next_token(token).send()).await?;
                         let ours = output.restore_jobs().iter().filter(|raw| {
                             raw.created_by().is_none() && raw.source_resource_arn() == Some(self.resource.as_str())
                         });

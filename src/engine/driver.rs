@@ -293,7 +293,8 @@ impl Driver {
                 Ok(facts) => facts,
                 Err(why) => return self.write(park(why)).await,
             };
-            let about = self.about(&facts, n);
+            let token = digest_of(&(self.course.shown.id, &step, self.course.shown.steps[n].attempts));
+            let about = StepContext { token: Some(&token), ..self.about(&facts, n) };
             acting.prepare(&about, &frozen.plan.steps[n].calls, &shared.eyes()).await
         };
         let op = match prepared {
@@ -505,6 +506,7 @@ impl Driver {
             kind: plan.kind,
             target: plan.target,
             begun_at: self.course.shown.steps[n].started_at,
+            token: None,
             now: self.shared.clock.now(),
         }
     }
@@ -596,7 +598,13 @@ pub(super) fn columns(entry: &Entry, target: &str, wall: Timestamp, monotonic: D
         boot_millis: monotonic.as_millis() as u64,
         target: target.to_owned(),
         request_digest: event.request_digest().unwrap_or_default().to_owned(),
-        token: String::new(),
+        token: match event {
+            Event::Intended { call, .. } => {
+                let token = call.params.iter().find(|(name, _)| name == "IdempotencyToken");
+                token.map_or_else(String::new, |(_, token)| token.to_string())
+            }
+            _ => String::new(),
+        },
         evidence_digest: evidence,
         body: serde_json::to_string(entry).expect("an entry is plain data with text keys"),
         last: matches!(event, Event::Completed { .. } | Event::Answered { answer: Answer::Abandon { .. } }),

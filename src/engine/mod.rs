@@ -233,7 +233,8 @@ impl Engine {
         let target = build::target(spec);
         let outline = |step: &crate::runbook::spec::StepSpec| {
             let frozen = FrozenStep::of(step);
-            let about = StepContext { facts: &facts, step: &frozen, kind: spec.kind, target, begun_at: None, now };
+            let about =
+                StepContext { facts: &facts, step: &frozen, kind: spec.kind, target, begun_at: None, token: None, now };
             steps::find(step.kind).map_or_else(
                 || Outline {
                     calls: Err(SafeText::new(format!("this version knows no step of kind {}", step.kind))),

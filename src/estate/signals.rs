@@ -18,8 +18,8 @@ use crate::domain::{
 use crate::runbook::spec::{Guard, GuardSpec, Signal};
 
 /// First keys of a signal.
-const SIGNALS: [&str; 8] =
-    ["unreachable", "reachable", "metric", "health_check", "served", "writer", "replicating", "lag_at_most"];
+const SIGNALS: [&str; 9] =
+    ["unreachable", "reachable", "metric", "health_check", "alarm", "served", "writer", "replicating", "lag_at_most"];
 
 /// First keys that only a guard has; `lag_at_most` is a guard of its own there.
 const GUARDS: [&str; 4] = ["lag_at_most", "ready_for", "fenced", "not_since"];
@@ -130,6 +130,13 @@ fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Op
                 .and_then(|named| candidates.component(report, named, "a `route53-health-check`", is_check));
             let healthy = table.need_word("is", &[("healthy", true), ("unhealthy", false)]);
             Some(Signal::HealthCheck { component: component?, healthy: healthy?.0 })
+        }
+        "alarm" => {
+            let named = table.text("alarm");
+            let component =
+                named.and_then(|named| candidates.component(report, named, "an `alarm`", |c| c.kind == "alarm"));
+            let ok = table.need_word("is", &[("ok", true), ("alarm", false)]);
+            Some(Signal::Alarm { component: component?, ok: ok?.0 })
         }
         "served" => {
             let app = table.text("served").map(|named| candidates.served(report, named));

@@ -135,6 +135,11 @@ pub enum Signal {
     Replicating {
         component: String,
     },
+    /// State of an `alarm` component.
+    Alarm {
+        component: String,
+        ok: bool,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,14 +5,23 @@
 
 use crate::runbook::spec::StepKindSpec;
 
+pub mod alarm_check;
 mod aurora;
 pub mod aurora_failover_global;
 pub mod aurora_keep_unplanned_snapshot;
 pub mod aurora_switchover_global;
+mod backup;
+pub mod backup_copy;
+pub mod backup_restore;
+pub mod backup_start;
 pub mod check;
+pub mod command;
 pub mod confirm;
+pub mod http_probe;
 pub mod kind;
 pub mod outside;
+pub mod pause;
+pub mod route53_health_override;
 pub mod route53_shift;
 pub mod wait_for;
 
@@ -20,22 +29,38 @@ pub mod wait_for;
 pub const CATALOGUE: &[&StepKindSpec] = &[
     &check::SPEC,
     &wait_for::SPEC,
+    &alarm_check::SPEC,
+    &http_probe::SPEC,
+    &pause::SPEC,
     &confirm::SPEC,
     &aurora_failover_global::SPEC,
     &aurora_switchover_global::SPEC,
     &aurora_keep_unplanned_snapshot::SPEC,
     &route53_shift::SPEC,
+    &route53_health_override::SPEC,
+    &backup_start::SPEC,
+    &backup_copy::SPEC,
+    &backup_restore::SPEC,
+    &command::SPEC,
 ];
 
 /// The kinds themselves, in the order of [`CATALOGUE`].
 pub static KINDS: &[&dyn kind::StepKind] = &[
     &check::Check,
     &wait_for::WaitFor,
+    &alarm_check::AlarmCheck,
+    &http_probe::HttpProbe,
+    &pause::Pause,
     &confirm::Confirm,
     &aurora_failover_global::FailoverGlobal,
     &aurora_switchover_global::SwitchoverGlobal,
     &aurora_keep_unplanned_snapshot::KeepUnplannedSnapshot,
     &route53_shift::Shift,
+    &route53_health_override::HealthOverride,
+    &backup_start::StartBackup,
+    &backup_copy::Copy,
+    &backup_restore::Restore,
+    &command::Command,
 ];
 
 /// The kind with that id.

@@ -21,9 +21,9 @@ mod points;
 mod schedule;
 mod shapes;
 mod start;
-mod started;
 #[cfg(test)]
 mod start_tests;
+mod started;
 #[cfg(test)]
 mod tests;
 
@@ -155,7 +155,9 @@ impl<'a> Desk<'a> {
         let started = points::started(&backups.started, call.region, call.now, around);
         points::of(resource, call.region, call.account, from, call.now, around)
             .chain(started.filter(move |point| point.of.arn == resource.arn))
-            .filter(move |point| around.vault_trouble(call.region, point.vault, call.now) != Some(VaultTrouble::Missing))
+            .filter(move |point| {
+                around.vault_trouble(call.region, point.vault, call.now) != Some(VaultTrouble::Missing)
+            })
     }
 
     /// Jobs of one kind that calls started here, each with how it stands.

@@ -4,11 +4,7 @@
 use http::{Method, StatusCode};
 
 use super::{
-    Backups, Desk, missing,
-    page::invalid,
-    points::RecoveryPoint,
-    schedule::Protected,
-    shapes::vault_arn,
+    Backups, Desk, missing, page::invalid, points::RecoveryPoint, schedule::Protected, shapes::vault_arn,
     started::Started,
 };
 use crate::{
@@ -188,8 +184,7 @@ impl Draft<'_> {
         let vault = desk.vault(vault)?;
         let of = self.resource(backups, arn)?;
         let made = of.point_arn_of(self.call.region, "job", self.call.account, &self.raw);
-        let mut started =
-            self.started(JobKind::Backup, &of, (self.call.region.clone(), vault.name.clone()), made);
+        let mut started = self.started(JobKind::Backup, &of, (self.call.region.clone(), vault.name.clone()), made);
         started.retention_days = self.retention(vault.locked, None)?;
         Ok(started)
     }
@@ -265,9 +260,10 @@ impl Draft<'_> {
         }
         let key = NAMES.iter().find(|(of, _)| *of == kind).map(|(_, key)| *key);
         let name = key.map(|key| {
-            metadata.text(key).filter(|name| !name.is_empty()).ok_or_else(|| {
-                Refusal::bad("InvalidParameterValueException", format!("Metadata must contain {key}."))
-            })
+            metadata
+                .text(key)
+                .filter(|name| !name.is_empty())
+                .ok_or_else(|| Refusal::bad("InvalidParameterValueException", format!("Metadata must contain {key}.")))
         });
         let name = name.transpose()?.unwrap_or(&self.raw);
         let hex: String = self.raw.chars().filter(|c| *c != '-').take(17).collect();
@@ -280,8 +276,7 @@ impl Draft<'_> {
             "EBS" => format!("arn:aws:ec2:{region}:{account}:volume/vol-{hex}"),
             other => return Err(invalid(format!("The simulator does not restore {other}."))),
         };
-        let mut started =
-            self.started(JobKind::Restore, of, (region.clone(), point.vault.to_owned()), arn.clone());
+        let mut started = self.started(JobKind::Restore, of, (region.clone(), point.vault.to_owned()), arn.clone());
         started.source_point = Some(point.arn.clone());
         started.point_created = Some(point.created);
         let under_way = backups.started.iter().any(|it| {

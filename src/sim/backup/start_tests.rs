@@ -87,7 +87,8 @@ fn the_same_token_is_the_same_job_and_with_other_parameters_it_is_refused() {
 #[test]
 fn a_copy_keeps_the_data_time_of_its_source_and_is_listed_where_it_was_started() {
     let (mut backups, world) = (backups(), World::calm());
-    let vault = json!({ "BackupVaultName": "bank-mum", "ResourceArn": VENDOR_DB, "IamRoleArn": ROLE, "IdempotencyToken": "b" });
+    let vault =
+        json!({ "BackupVaultName": "bank-mum", "ResourceArn": VENDOR_DB, "IamRoleArn": ROLE, "IdempotencyToken": "b" });
     let (status, said, _) = put(&mut backups, &mumbai(), start(), "/backup-jobs", &vault, &world);
     assert_eq!(status, 200, "{said}");
     let point = said["RecoveryPointArn"].clone();
@@ -159,10 +160,10 @@ fn a_name_that_is_taken_and_an_unusable_key_fail_the_job_and_a_missing_vault_is_
     let (_, said, _) = put(&mut backups, &hyderabad(), start(), "/restore-jobs", &body, &taken);
     let path = format!("/restore-jobs/{}", said["RestoreJobId"].as_str().expect("an id"));
     let job = get(&backups, &hyderabad(), start() + minutes(5), &path, &taken);
-    assert_eq!((job["Status"].as_str(), job["StatusMessage"].as_str()), (
-        Some("FAILED"),
-        Some("vendor-db-restored already exists.")
-    ));
+    assert_eq!(
+        (job["Status"].as_str(), job["StatusMessage"].as_str()),
+        (Some("FAILED"), Some("vendor-db-restored already exists."))
+    );
     let trouble = |what| World { vaults: vec![(hyderabad(), "bank-hyd".into(), start(), what)], ..World::calm() };
     let mut body = body;
     body["IdempotencyToken"] = json!("t-2");
@@ -176,5 +177,8 @@ fn a_name_that_is_taken_and_an_unusable_key_fail_the_job_and_a_missing_vault_is_
     body["IdempotencyToken"] = json!("t-3");
     let (status, said, _) = put(&mut backups, &hyderabad(), start(), "/restore-jobs", &body, &gone);
     assert_eq!((status, said["Code"].as_str()), (400, Some("ResourceNotFoundException")));
-    assert_eq!(get(&backups, &hyderabad(), start(), "/backup-vaults/bank-hyd", &gone)["Code"], "ResourceNotFoundException");
+    assert_eq!(
+        get(&backups, &hyderabad(), start(), "/backup-vaults/bank-hyd", &gone)["Code"],
+        "ResourceNotFoundException"
+    );
 }

@@ -5,11 +5,7 @@ use std::time::Duration;
 use super::schedule::{Job, Protected};
 use crate::{
     domain::{RegionId, Timestamp, resource::JobKind},
-    sim::{
-        codec::Input,
-        noise,
-        surroundings::Surroundings,
-    },
+    sim::{codec::Input, noise, surroundings::Surroundings},
 };
 
 /// *Assumed*: a job asked for by a call waits this long, in seconds.

@@ -123,7 +123,8 @@ mod tests {
             inverted: true,
             disabled: true,
         });
-        let hyd = Record::failover("api.bank.example.", "A", "hyderabad", false, Some("hyd"), Duration::from_secs(60), "x");
+        let hyd =
+            Record::failover("api.bank.example.", "A", "hyderabad", false, Some("hyd"), Duration::from_secs(60), "x");
         dns.zones.get_mut("Z").expect("the zone").seeded[1] = hyd;
         assert!((share(&dns, Side::Primary, 1_000, &faults) - 1.0).abs() < 1e-9);
     }

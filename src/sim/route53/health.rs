@@ -64,11 +64,8 @@ impl Dns {
             Some(_) => Err(Refusal::bad("InvalidInput", format!("{name} must be true or false"))),
         };
         let (inverted, disabled) = check.switches(call.now);
-        let next = Override {
-            at: call.now,
-            inverted: flag("Inverted", inverted)?,
-            disabled: flag("Disabled", disabled)?,
-        };
+        let next =
+            Override { at: call.now, inverted: flag("Inverted", inverted)?, disabled: flag("Disabled", disabled)? };
         check.overrides.push(next);
         Ok(check)
     }
