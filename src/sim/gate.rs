@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use super::{
     draw,
-    fault::{Down, Fault, FaultKind},
+    fault::{Down, Fault, FaultKind, ProgramEnd},
     route::{Service, Target},
     surroundings::VaultTrouble,
     wire::{Protocol, Refusal},
@@ -165,6 +165,15 @@ impl Faults {
         })
     }
 
+    /// How runs of a program end, where a fault says so.
+    #[must_use]
+    pub fn program_end(&self, program: &str, at: Timestamp) -> Option<ProgramEnd> {
+        self.in_force(at).rev().find_map(|fault| match &fault.kind {
+            FaultKind::ProgramEnds { program: named, how } if named == program => Some(*how),
+            _ => None,
+        })
+    }
+
     /// What is wrong with a backup vault.
     #[must_use]
     pub fn vault_trouble(&self, region: &RegionId, vault: &str, at: Timestamp) -> Option<VaultTrouble> {
@@ -309,7 +318,10 @@ fn check(fault: &Fault, regions: &[RegionId]) -> Result<(), String> {
         FaultKind::JobsFail { job: Some(job), .. } if !JobKind::ALL.iter().any(|kind| kind.word() == job) => {
             Err(format!("job: `{job}` is not one of backup, copy, restore"))
         }
-        FaultKind::JobsFail { .. } | FaultKind::ControlPlaneImpaired { .. } => Ok(()),
+        FaultKind::ProgramEnds { program, .. } if !program.starts_with('/') => {
+            Err(format!("program: `{program}` is not an absolute path"))
+        }
+        FaultKind::JobsFail { .. } | FaultKind::ControlPlaneImpaired { .. } | FaultKind::ProgramEnds { .. } => Ok(()),
     }
 }
 

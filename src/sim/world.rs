@@ -9,6 +9,7 @@ use super::{
     backup::Backups,
     cloudwatch::Metrics,
     gate::Faults,
+    outside::{self, Asked, Programs, Said},
     rds::{self, Rds, answer::Effect},
     route::{Service, Target},
     route53::Dns,
@@ -100,6 +101,7 @@ pub struct Services {
     pub world: World,
     metrics: Metrics,
     backups: Backups,
+    programs: Programs,
 }
 
 impl Services {
@@ -109,6 +111,17 @@ impl Services {
             world: World::new(Arc::clone(estate), seed, start),
             metrics: Metrics::new(estate, seed, start),
             backups: Backups::new(estate, seed, start),
+            programs: Programs::new(estate),
+        }
+    }
+
+    /// What lies outside AWS.
+    pub fn outside(&mut self, asked: &Asked, now: Timestamp, seed: u64, seq: u64) -> (Said, Effect) {
+        self.settle(now);
+        match asked {
+            Asked::Run(line) => self.programs.run(line, now, &self.world, seed, seq),
+            Asked::Look(line) => (self.programs.look(line, now), Effect::None),
+            Asked::Get(get) => (outside::get(&self.world, &get.url, now), Effect::None),
         }
     }
 
