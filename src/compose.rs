@@ -30,10 +30,11 @@ use crate::{
     engine::{self, Engine},
     estate,
     keymap::{self, Keymap},
+    outside::{Chosen, Machine, Simulated, Standing, WhichWorld, simulated::Control},
     probes,
     runbook::{plan::Plan, run::Runs, spec::RunbookSpec},
     sim::{self, Sim},
-    steps::{self, outside::Nowhere},
+    steps,
     theme::{self, Theme},
     tui,
 };
@@ -227,6 +228,68 @@ impl aws::Wire for SimWire {
     }
 }
 
+/// The control API of the simulator in this process.
+struct SimControl(Arc<Sim>);
+
+#[async_trait::async_trait]
+impl Control for SimControl {
+    async fn post(&self, path: &str, body: String) -> Result<(u16, String), String> {
+        let request = http::Request::post(path).body(Bytes::from(body)).map_err(|error| error.to_string())?;
+        match self.0.handle(request) {
+            sim::Reply::Answer { response, .. } => {
+                Ok((response.status().as_u16(), String::from_utf8_lossy(response.body()).into_owned()))
+            }
+            other => Err(format!("the simulator's control API: {other:?}")),
+        }
+    }
+}
+
+/// The control API of a simulator that another process serves.
+struct ServedControl(String);
+
+#[async_trait::async_trait]
+impl Control for ServedControl {
+    async fn post(&self, path: &str, body: String) -> Result<(u16, String), String> {
+        sim::client::ask(&self.0, path, Some(body)).await
+    }
+}
+
+/// Whether programs and addresses are the real ones: never inside a simulation, and never while that is in doubt.
+struct World {
+    embedded: Option<Arc<Sim>>,
+    reader: aws::Reader,
+    /// Where endpoints are redirected to, if they are.
+    redirected: Vec<String>,
+}
+
+#[async_trait::async_trait]
+impl WhichWorld for World {
+    async fn standing(&self) -> Standing {
+        if let Some(sim) = &self.embedded {
+            return Standing::Simulated(Simulated(Arc::new(SimControl(Arc::clone(sim)))));
+        }
+        let unclear = |why: &str| Standing::Unclear(SafeText::new(why));
+        let simulated = self.reader.simulator().is_some();
+        let [base] = self.redirected.as_slice() else {
+            return match (simulated, self.redirected.is_empty()) {
+                (false, true) => Standing::Live,
+                (true, true) => unclear("a simulator answers, and it is not known where it is"),
+                (_, false) => unclear("endpoints are redirected to several places: is this real?"),
+            };
+        };
+        match sim::client::ask(base, "/_sim/clock", None).await {
+            Ok((200, text))
+                if serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|c| c["speed"].is_number()) =>
+            {
+                Standing::Simulated(Simulated(Arc::new(ServedControl(base.clone()))))
+            }
+            Ok(_) if !simulated => Standing::Live, // an emulator: what the engine asks a permission for
+            Ok(_) | Err(_) if simulated => unclear("the simulator that answers for AWS does not answer here"),
+            Ok(_) | Err(_) => unclear("endpoints are redirected, and whether to a simulator cannot be told"),
+        }
+    }
+}
+
 async fn pause(wall: Duration) {
     if !wall.is_zero() {
         tokio::time::sleep(wall).await;
@@ -322,12 +385,22 @@ async fn assemble(
     let folder = state_folder(common)?;
     let journal = folder.join(if simulator.is_some() { "simulated.db" } else { "journal.db" });
     let store = engine::SqliteStore::open(&journal).map_err(|error| journal_failure(&journal, &error))?;
+    let redirected: std::collections::BTreeSet<String> =
+        connection.endpoint_overrides().iter().map(|(_, url)| url.to_string()).collect();
+    let outside = Arc::new(Chosen::new(
+        Machine::new(dyn_clock.clone()),
+        Arc::new(World {
+            embedded: simulator.clone(),
+            reader: reader.clone(),
+            redirected: redirected.into_iter().collect(),
+        }),
+    ));
     let engine = Engine::open(engine::EngineParts {
         store: Arc::new(store),
         reader,
         writer: Some(aws::write::writer(&connection)),
-        outside: Arc::new(Nowhere),
-        hands: None,
+        outside: outside.clone(),
+        hands: Some(outside),
         facts: Arc::new(Fresh(collector.clone())),
         clock: dyn_clock,
         estate: estate.clone(),

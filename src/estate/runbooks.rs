@@ -365,7 +365,9 @@ fn observable(table: &Table<'_, '_>, kind: &StepKindSpec, params: &BTreeMap<Stri
     }
     for name in ["run", "done_when"] {
         let Some(StepParam::Texts(argv)) = params.get(name) else { continue };
-        if let (Some(program), Some(value)) = (argv.first().filter(|program| !program.starts_with('/')), table.get(name)) {
+        if let (Some(program), Some(value)) =
+            (argv.first().filter(|program| !program.starts_with('/')), table.get(name))
+        {
             let message = format!("`{program}` is not an absolute path");
             table.report().error("bad-program", value.span(), message, Some("no shell and no PATH are used".into()));
             fine = false;

@@ -26,7 +26,7 @@ use tokio_rustls::{
 };
 
 use crate::{
-    domain::{SafeText, time},
+    domain::{Clock, SafeText, time},
     steps::outside::{CommandLine, Ended, Hands, HttpAnswer, HttpGet, Outside},
 };
 
@@ -39,8 +39,9 @@ const LINE_MAX: usize = 400;
 /// A program that has ended may have left its output open to a child: this long it is read on.
 const OUTPUT_AFTER: Duration = Duration::from_millis(500);
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Machine {
+    clock: Arc<dyn Clock>,
     /// Made with the first `https` address.
     tls: Arc<OnceLock<Result<Arc<ClientConfig>, String>>>,
 }
@@ -53,8 +54,8 @@ impl std::fmt::Debug for Machine {
 
 impl Machine {
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, tls: Arc::default() }
     }
 
     /// Trusts what the system trusts, as the connection to AWS does.
@@ -201,9 +202,8 @@ async fn run(line: &CommandLine) -> Ended {
     if tokio::time::timeout(OUTPUT_AFTER, reading).await.is_err() {
         reader.abort();
     }
-    let kept = |bytes: &std::sync::Mutex<Vec<u8>>| {
-        last_line(&bytes.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-    };
+    let kept =
+        |bytes: &std::sync::Mutex<Vec<u8>>| last_line(&bytes.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     let said = kept(&out).or_else(|| kept(&err)).unwrap_or_default();
     match ended {
         Err(error) => Ended::Cut { why: SafeText::new(format!("its end was not seen: {error}")) },
@@ -221,14 +221,14 @@ impl Outside for Machine {
     async fn get(&self, get: &HttpGet) -> Result<HttpAnswer, SafeText> {
         let said = |why: String| SafeText::new(format!("{}: {why}", get.url));
         let uri: http::Uri = get.url.parse().map_err(|error| said(format!("{error}")))?;
-        let began = tokio::time::Instant::now();
+        let began = self.clock.monotonic();
         match tokio::time::timeout(get.timeout, self.exchange(&uri)).await {
             Err(_) => Err(said(format!("no answer in {}", time::short(get.timeout)))),
             Ok(Err(why)) => Err(said(why)),
             Ok(Ok((status, body))) => Ok(HttpAnswer {
                 status,
                 body: SafeText::new(String::from_utf8_lossy(&body)),
-                took: began.elapsed(),
+                took: self.clock.monotonic().saturating_sub(began),
             }),
         }
     }
@@ -259,6 +259,10 @@ mod tests {
             timeout,
             done_when: Vec::new(),
         }
+    }
+
+    fn machine() -> Machine {
+        Machine::new(Arc::new(crate::clock::SystemClock::default()))
     }
 
     const AMPLE: Duration = Duration::from_secs(20);
@@ -334,9 +338,12 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_its_status_and_the_first_5120_bytes_and_a_redirect_is_not_followed() {
         let body = format!("ready {}", "x".repeat(6_000));
-        let answer = format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let answer = format!(
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
         let get = HttpGet { url: serve(answer).await, timeout: AMPLE };
-        let answer = Machine::default().get(&get).await.expect("an answer");
+        let answer = machine().get(&get).await.expect("an answer");
         assert_eq!(answer.status, 302);
         assert!(answer.body.starts_with("ready x") && answer.body.len() <= BODY_MAX);
     }
@@ -346,9 +353,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/", listener.local_addr().expect("bound"));
         let mute = HttpGet { url, timeout: Duration::from_millis(50) };
-        assert!(Machine::default().get(&mute).await.expect_err("silence").contains("no answer in"));
+        assert!(machine().get(&mute).await.expect_err("silence").contains("no answer in"));
         drop(listener);
         let gone = HttpGet { timeout: AMPLE, ..mute };
-        assert!(Machine::default().get(&gone).await.is_err());
+        assert!(machine().get(&gone).await.is_err());
     }
 }

@@ -109,7 +109,7 @@ mod tests {
             timeout: Duration::from_secs(5),
             done_when: Vec::new(),
         };
-        let chosen = Chosen::new(Machine::default(), Arc::new(Doubt));
+        let chosen = Chosen::new(Machine::new(Arc::new(crate::clock::SystemClock::default())), Arc::new(Doubt));
         assert!(matches!(chosen.run(&line).await, Ended::NotStarted { .. }));
         assert!(matches!(chosen.look(&line).await, Ended::NotStarted { .. }));
         assert!(!mark.exists());

@@ -51,12 +51,13 @@ impl Simulated {
     }
 
     async fn program(&self, verb: &str, command: &CommandLine) -> Result<Ended, String> {
-        let line =
-            json!({ "program": command.program, "args": command.args, "done_when": command.done_when });
+        let line = json!({ "program": command.program, "args": command.args, "done_when": command.done_when });
         Ok(match self.ask(json!({ verb: line })).await? {
             Said::Exit { status, last_line } => Ended::Exit { status, last_line: SafeText::new(last_line) },
             Said::Cut { why } => Ended::Cut { why: SafeText::new(why) },
-            Said::Answer { .. } | Said::NoAnswer { .. } => return Err("the simulator answers something else".to_owned()),
+            Said::Answer { .. } | Said::NoAnswer { .. } => {
+                return Err("the simulator answers something else".to_owned());
+            }
         })
     }
 }

@@ -78,7 +78,9 @@ pub(super) fn answer(sim: &Sim, request: &http::Request<Bytes>) -> Answer {
             set.map(|()| sim.clock())
         }
         ("/clock" | "/calls" | "/state", _) => Err((StatusCode::METHOD_NOT_ALLOWED, "use GET".to_owned())),
-        ("/inject" | "/clear" | "/outside" | "/speed", _) => Err((StatusCode::METHOD_NOT_ALLOWED, "use POST".to_owned())),
+        ("/inject" | "/clear" | "/outside" | "/speed", _) => {
+            Err((StatusCode::METHOD_NOT_ALLOWED, "use POST".to_owned()))
+        }
         _ => {
             let known = "clock, calls, state, inject, clear, outside, speed";
             Err((StatusCode::NOT_FOUND, format!("{path}: not one of /_sim/ {known}")))

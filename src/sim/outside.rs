@@ -98,9 +98,8 @@ impl Asked {
     pub fn region(&self, world: &World, now: Timestamp) -> RegionId {
         match self {
             Self::Run(_) | Self::Look(_) => HERE.into(),
-            Self::Get(get) => {
-                place(world, &get.url, now).map_or_else(|| HERE.into(), |(_, side)| world.estate.regions.get(side).id.clone())
-            }
+            Self::Get(get) => place(world, &get.url, now)
+                .map_or_else(|| HERE.into(), |(_, side)| world.estate.regions.get(side).id.clone()),
         }
     }
 }
@@ -130,8 +129,10 @@ struct Run {
 impl Programs {
     #[must_use]
     pub fn new(estate: &Estate) -> Self {
-        let mut sides: Vec<(String, Side)> =
-            Side::BOTH.into_iter().flat_map(|side| words(estate, side).into_iter().map(move |word| (word, side))).collect();
+        let mut sides: Vec<(String, Side)> = Side::BOTH
+            .into_iter()
+            .flat_map(|side| words(estate, side).into_iter().map(move |word| (word, side)))
+            .collect();
         sides.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
         Self { sides, runs: Vec::new() }
     }
@@ -210,7 +211,8 @@ fn place<'w>(world: &'w World, url: &str, now: Timestamp) -> Option<(&'w App, Si
     let host = uri.host()?.to_ascii_lowercase();
     let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
     let estate = &world.estate;
-    let side_of = |label: &str| Side::BOTH.into_iter().find(|side| words(estate, *side).iter().any(|word| word == label));
+    let side_of =
+        |label: &str| Side::BOTH.into_iter().find(|side| words(estate, *side).iter().any(|word| word == label));
     let side = labels.iter().find_map(|label| side_of(label));
     let rest: Vec<&str> = labels.into_iter().filter(|label| side_of(label).is_none()).collect();
     let name = rest.join(".");
@@ -249,7 +251,8 @@ pub fn get(world: &World, url: &str, now: Timestamp) -> Said {
         };
     }
     let status = if matches!(database, "none" | "writes") { 200 } else { 503 };
-    let body = serde_json::json!({ "app": app.id.as_str(), "side": side.word(), "region": region, "database": database });
+    let body =
+        serde_json::json!({ "app": app.id.as_str(), "side": side.word(), "region": region, "database": database });
     Said::Answer { status, body: body.to_string() }
 }
 
@@ -274,9 +277,17 @@ fn database_state(world: &World, component: &Component, side: Side, now: Timesta
         }
         "rds-instance" => {
             let home = params.side("side").unwrap_or(Side::Primary);
-            let name = if side == home { params.text("instance")? } else { params.text("replica").or(params.text("instance"))? };
+            let name = if side == home {
+                params.text("instance")?
+            } else {
+                params.text("replica").or(params.text("instance"))?
+            };
             let state = alone(name);
-            Some(if state == "absent" && side != home && params.text("replica").is_some() { "read-only" } else { state })
+            Some(if state == "absent" && side != home && params.text("replica").is_some() {
+                "read-only"
+            } else {
+                state
+            })
         }
         "aws-backup" => {
             let parts: Vec<&str> = params.text("resource")?.splitn(7, ':').collect();
@@ -334,7 +345,11 @@ mod tests {
         let other = line(&["/opt/bank/mail", "up", "mumbai"], &["/opt/bank/mail", "ok"]);
         programs.run(&other, start() + minutes(4), &world, SEED, 3);
         let in_mumbai = line(&["/opt/bank/web", "is-up", "mumbai"], &[]);
-        assert_eq!(status(&programs.look(&in_mumbai, start() + minutes(9))), Some(0), "another program is another matter");
+        assert_eq!(
+            status(&programs.look(&in_mumbai, start() + minutes(9))),
+            Some(0),
+            "another program is another matter"
+        );
     }
 
     #[test]
@@ -343,7 +358,10 @@ mod tests {
         let mut programs = Programs::new(&world.estate);
         let up = line(&["/opt/tf", "apply", "region=ap-south-2"], &["/opt/tf", "plan"]);
         let mut with = |kind, until| {
-            world.faults.inject(Fault { id: 0, kind, from: Some(start()), until: Some(until) }, start(), &[hyderabad()]).expect("a fault");
+            world
+                .faults
+                .inject(Fault { id: 0, kind, from: Some(start()), until: Some(until) }, start(), &[hyderabad()])
+                .expect("a fault");
             programs.run(&up, start(), &world, SEED, 1)
         };
         let kind = FaultKind::RegionDown { region: hyderabad(), how: Down::Refuse };
@@ -378,7 +396,10 @@ mod tests {
         assert_eq!(answer(&world, vendor).0, 200);
         assert_eq!(answer(&world, "http://nobody.example/"), (0, "no answer".to_owned()));
         let kind = FaultKind::RegionDown { region: mumbai(), how: Down::Refuse };
-        world.faults.inject(Fault { id: 0, kind, from: Some(start()), until: None }, start(), &[mumbai()]).expect("a fault");
+        world
+            .faults
+            .inject(Fault { id: 0, kind, from: Some(start()), until: None }, start(), &[mumbai()])
+            .expect("a fault");
         assert_eq!(answer(&world, "https://mumbai.payments.bank.example/health"), (0, "no answer".to_owned()));
     }
 }
