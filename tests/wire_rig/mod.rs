@@ -101,6 +101,7 @@ pub struct Rig {
     pub hand: Arc<Hand>,
     pub connection: Connection,
     pub outside: Arc<dyn Outside>,
+    pub hands: Simulated,
 }
 
 pub async fn rig() -> Rig {
@@ -129,7 +130,8 @@ pub async fn rig_of(estate: Arc<Estate>) -> Rig {
         ..ConnectionSettings::for_estate(&estate, transport, Environment::new(), clock)
     };
     let connection = Connection::open(settings).await;
-    Rig { sim, estate, hand, connection, outside: Arc::new(Simulated(Arc::new(wire))) }
+    let hands = Simulated(Arc::new(wire));
+    Rig { sim, estate, hand, connection, outside: Arc::new(hands.clone()), hands }
 }
 
 impl Rig {
