@@ -764,3 +764,55 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
 fn refused<E: std::fmt::Display>(outcome: Result<(), E>) -> Option<tui::Msg> {
     outcome.err().map(|refusal| tui::Msg::Refused(SafeText::new(refusal.to_string())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn world(redirected: &[&str]) -> World {
+        let loaded = estate::load(&estate::Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
+        let estate = loaded.estate.expect("the bundled estate is whole");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let sim = bench(&clock);
+        let settings = aws::ConnectionSettings::for_estate(
+            &estate,
+            aws::Transport::Wire(Arc::new(SimWire(sim))),
+            std::collections::BTreeMap::new(),
+            clock,
+        );
+        let reader = aws::Connection::open(settings).await.reader();
+        World { embedded: None, reader, redirected: redirected.iter().map(|url| (*url).to_owned()).collect() }
+    }
+
+    fn bench(clock: &Arc<dyn Clock>) -> Arc<Sim> {
+        let loaded = estate::load(&estate::Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
+        let estate = loaded.estate.expect("the bundled estate is whole");
+        let (seed, speed, start) = (7, 1.0, clock.wall());
+        Arc::new(Sim::new(sim::Options { estate, seed, speed, start, clock: Arc::clone(clock) }))
+    }
+
+    #[tokio::test]
+    async fn programs_of_this_machine_are_for_aws_alone_and_in_doubt_for_nobody() {
+        assert!(matches!(world(&[]).await.standing().await, Standing::Live));
+        let embedded = World { embedded: Some(bench(&(Arc::new(SystemClock::default()) as _))), ..world(&[]).await };
+        assert!(matches!(embedded.standing().await, Standing::Simulated(_)));
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let served = format!("http://{}", listener.local_addr().expect("bound"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        tokio::spawn(sim::server::serve(bench(&clock), listener, std::future::pending()));
+        assert!(matches!(world(&[&served]).await.standing().await, Standing::Simulated(_)));
+        assert!(matches!(world(&[&served, "http://127.0.0.1:2"]).await.standing().await, Standing::Unclear(_)));
+
+        let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let nobody = format!("http://{}", gone.local_addr().expect("bound"));
+        drop(gone);
+        assert!(matches!(world(&[&nobody]).await.standing().await, Standing::Unclear(_)));
+
+        // A simulator has answered for AWS, and nobody said where it is: never the machine.
+        let known = world(&[]).await;
+        let op = aws::sts::GetCallerIdentity { region: "ap-south-1".into() };
+        known.reader.read(&op).await.expect("an identity");
+        assert!(matches!(known.standing().await, Standing::Unclear(_)));
+    }
+}

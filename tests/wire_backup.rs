@@ -265,3 +265,34 @@ async fn faults_at_the_door_leave_nothing_behind_and_are_told_apart() {
     assert!(job.message.expect("why").contains("KMS key"));
     rig.sim.clear(fault).expect("it was there");
 }
+
+#[tokio::test]
+async fn what_was_restored_in_hyderabad_can_be_backed_up_copied_and_restored_at_home() {
+    let rig = rig().await;
+    let restored = Attempt::new(&rig, "backup.restore", Some(Side::Recovery)).await;
+    let carry = async |attempt: &Attempt<'_>| {
+        let op = sendable(attempt.prepare().await, &attempt.planned());
+        let outcome = rig.writer().send_once(&*op).await;
+        let SendOutcome::Accepted { detail, .. } = outcome else { panic!("{outcome:?}") };
+        attempt.done(&op.describe(), Some(&detail)).await
+    };
+    carry(&restored).await;
+    let in_hyderabad = "arn:aws:rds:ap-south-2:111122223333:db:assist-db-restored";
+    let of = |kind: &str, target, more: &[(&str, &str)]| {
+        let mut step = step(kind, target);
+        for (name, value) in [("resource", in_hyderabad)].iter().chain(more) {
+            step.params.insert((*name).to_owned(), StepParam::Value(Param::Text((*value).to_owned())));
+        }
+        step
+    };
+    let backup = Attempt { step: of("backup.start-backup", None, &[]), begun_at: rig.sim.now(), ..restored };
+    assert_eq!(backup.planned()[0].region, hyderabad());
+    carry(&backup).await;
+    let copy = of("backup.copy", Some(Side::Primary), &[]);
+    let copy = Attempt { step: copy, begun_at: rig.sim.now(), ..backup };
+    carry(&copy).await;
+    let home = of("backup.restore", Some(Side::Primary), &[("name", "assist-db-home")]);
+    let home = Attempt { step: home, begun_at: rig.sim.now(), token: "t-2".to_owned(), ..copy };
+    assert!(carry(&home).await.contains("arn:aws:rds:ap-south-1:111122223333:db:assist-db-home"));
+    assert_eq!(home.effects(), ["StartRestoreJob", "StartBackupJob", "StartCopyJob", "StartRestoreJob"]);
+}

@@ -24,8 +24,8 @@ use crate::domain::{
 /// In a plan the token is not known yet: it belongs to one attempt of one run.
 const ANY: &str = "*";
 
-fn token_shown(token: Option<&String>) -> Option<String> {
-    Some(token.cloned().unwrap_or_else(|| ANY.to_owned()))
+fn token_shown(token: Option<&String>) -> String {
+    token.cloned().unwrap_or_else(|| ANY.to_owned())
 }
 
 fn need_token(token: Option<&String>) -> Result<String, CallError> {
@@ -58,7 +58,7 @@ impl WriteOp for StartBackupJob {
             ("ResourceArn", Some(self.resource.clone())),
             ("IamRoleArn", Some(self.role.clone())),
             ("DeleteAfterDays", self.delete_after_days.map(|days| days.to_string())),
-            ("IdempotencyToken", token_shown(self.token.as_ref())),
+            ("IdempotencyToken", Some(token_shown(self.token.as_ref()))),
         ];
         self.site().describe(params, &["backup:StartBackupJob", "iam:PassRole"])
     }
@@ -107,7 +107,7 @@ impl WriteOp for StartCopyJob {
             ("SourceBackupVaultName", Some(self.source_vault.clone())),
             ("DestinationBackupVaultArn", Some(self.destination_vault_arn.clone())),
             ("IamRoleArn", Some(self.role.clone())),
-            ("IdempotencyToken", token_shown(self.token.as_ref())),
+            ("IdempotencyToken", Some(token_shown(self.token.as_ref()))),
         ];
         self.site().describe(params, &["backup:StartCopyJob", "iam:PassRole"])
     }
@@ -167,7 +167,7 @@ impl WriteOp for StartRestoreJob {
             ("Metadata", Some(self.metadata_shown())),
             ("IamRoleArn", Some(self.role.clone())),
             ("ResourceType", Some(self.resource_type.clone())),
-            ("IdempotencyToken", token_shown(self.token.as_ref())),
+            ("IdempotencyToken", Some(token_shown(self.token.as_ref()))),
         ];
         self.site().describe(params, &["backup:StartRestoreJob", "iam:PassRole"])
     }

@@ -116,7 +116,7 @@ impl MutatingStep for Copy {
             let text = SafeText::new(format!("{} of {} is {} there", copy.arn, newest.arn, copy.status.word()));
             return if copy.status.restorable() { Prepared::AlreadyDone(text) } else { Prepared::Busy(text) };
         }
-        call.point = newest.arn.clone();
+        call.point.clone_from(&newest.arn);
         Prepared::Send(Box::new(call))
     }
 

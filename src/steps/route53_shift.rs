@@ -90,7 +90,7 @@ const fn by_health(set: &RecordSet) -> bool {
 }
 
 /// Every set as it stands is deleted before any is created: the order in which AWS would otherwise see two primaries.
-fn changes(sets: &[RecordSet], wanted: Vec<RecordSet>) -> Vec<RecordChange> {
+fn changes(sets: &[RecordSet], wanted: &[RecordSet]) -> Vec<RecordChange> {
     let change = |action, set: &RecordSet| RecordChange { action, set: set.clone() };
     if !wanted.iter().any(by_health) {
         return wanted.iter().map(|set| change(RecordAction::Upsert, set)).collect();
@@ -109,7 +109,7 @@ fn call(
 ) -> Result<route53::ChangeRecordSets, SafeText> {
     let target = about.target();
     let zone = component.params.text("zone").ok_or_else(|| SafeText::new("no zone"))?;
-    let changes = changes(sets, wanted(component, sets, target)?);
+    let changes = changes(sets, &wanted(component, sets, target)?);
     let comment = format!("pointsman: {} to {}", component.id, about.facts.region(target));
     Ok(route53::ChangeRecordSets { zone: zone.to_owned(), comment, changes })
 }
@@ -233,14 +233,14 @@ mod tests {
     fn failover_records_change_roles_with_no_moment_of_two_primaries_and_weights_by_upsert() {
         let primary = |primary| Routing::Failover { primary };
         let before = [set("mumbai", primary(true)), set("hyderabad", primary(false))];
-        let after = vec![set("mumbai", primary(false)), set("hyderabad", primary(true))];
-        let found = changes(&before, after.clone());
+        let after = [set("mumbai", primary(false)), set("hyderabad", primary(true))];
+        let found = changes(&before, &after);
         let actions: Vec<&str> = found.iter().map(|change| change.action.word()).collect();
         assert_eq!(actions, ["DELETE", "DELETE", "CREATE", "CREATE"]);
         assert_eq!(found[0].set, before[0], "a delete repeats every value");
         assert_eq!(found[2].set, after[0]);
         let weighted = |weight| vec![set("mumbai", Routing::Weighted { weight })];
-        let found = changes(&weighted(100), weighted(0));
+        let found = changes(&weighted(100), &weighted(0));
         assert_eq!(found.iter().map(|change| change.action.word()).collect::<Vec<_>>(), ["UPSERT"]);
     }
 }

@@ -91,10 +91,10 @@ pub fn of<'a>(
     let there = sides.into_iter().flatten().next();
     resource
         .runs(Some(earliest), now, around)
-        .filter_map(move |run| there.and_then(|(copied, vault)| point(run, copied, vault, account, now)))
+        .filter_map(move |run| there.and_then(|(copied, vault)| point(&run, copied, vault, account, now)))
 }
 
-fn point<'a>(run: Run<'a>, copied: bool, vault: &'a str, account: &str, now: Timestamp) -> Option<RecoveryPoint<'a>> {
+fn point<'a>(run: &Run<'a>, copied: bool, vault: &'a str, account: &str, now: Timestamp) -> Option<RecoveryPoint<'a>> {
     let job = if copied { run.copy.as_ref()? } else { &run.backup };
     // The point of a job that failed is removed; while it runs it is there as CREATING (*assumed* for copies).
     let status = match job.state {

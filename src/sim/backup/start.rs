@@ -208,7 +208,7 @@ impl Draft<'_> {
     }
 
     /// The completed point of that ARN in this Region.
-    fn point<'d>(&self, desk: &Desk<'d>, arn: &str) -> Result<RecoveryPoint<'d>, Refusal> {
+    fn point<'d>(desk: &Desk<'d>, arn: &str) -> Result<RecoveryPoint<'d>, Refusal> {
         let all = desk.backups.protected.iter().flat_map(|resource| desk.points(resource, None));
         // What has expired is gone from the list, and is not found like what never was.
         let point = all.into_iter().find(|point| point.arn == arn).ok_or_else(|| missing("Recovery point", arn))?;
@@ -223,7 +223,7 @@ impl Draft<'_> {
     fn copy(&self, backups: &Backups) -> Result<Started, Refusal> {
         let desk = Desk { backups, call: self.call, around: self.around };
         let source = desk.vault(need(self.input, "SourceBackupVaultName")?)?;
-        let point = self.point(&desk, need(self.input, "RecoveryPointArn")?)?;
+        let point = Self::point(&desk, need(self.input, "RecoveryPointArn")?)?;
         if point.vault != source.name {
             return Err(missing("Recovery point", &point.arn));
         }
@@ -248,7 +248,7 @@ impl Draft<'_> {
 
     fn restore(&self, backups: &Backups) -> Result<Started, Refusal> {
         let desk = Desk { backups, call: self.call, around: self.around };
-        let point = self.point(&desk, need(self.input, "RecoveryPointArn")?)?;
+        let point = Self::point(&desk, need(self.input, "RecoveryPointArn")?)?;
         let metadata = self
             .input
             .map("Metadata")

@@ -56,14 +56,17 @@ mod tests {
     }
 
     fn dns() -> Dns {
-        let record = |set: &str, primary, check| {
-            Record::failover("api.bank.example.", "A", set, primary, check, Duration::from_secs(60), "192.0.2.1")
+        let record = |set: &str, role: &str, check| {
+            Record::failover("api.bank.example.", "A", set, role, check, Duration::from_secs(60), "192.0.2.1")
         };
         let check = Check { id: "mum".into(), region: "ap-south-1".into(), host: "x".into(), overrides: Vec::new() };
         let zone = Zone {
             id: "Z".into(),
             name: "bank.example.".into(),
-            seeded: vec![record("mumbai", true, Some("mum")), record("hyderabad", false, None)],
+            seeded: vec![
+                record("mumbai", records::PRIMARY, Some("mum")),
+                record("hyderabad", records::SECONDARY, None),
+            ],
             changes: Vec::new(),
         };
         let app = AppRecord {
@@ -123,8 +126,15 @@ mod tests {
             inverted: true,
             disabled: true,
         });
-        let hyd =
-            Record::failover("api.bank.example.", "A", "hyderabad", false, Some("hyd"), Duration::from_secs(60), "x");
+        let hyd = Record::failover(
+            "api.bank.example.",
+            "A",
+            "hyderabad",
+            records::SECONDARY,
+            Some("hyd"),
+            Duration::from_secs(60),
+            "x",
+        );
         dns.zones.get_mut("Z").expect("the zone").seeded[1] = hyd;
         assert!((share(&dns, Side::Primary, 1_000, &faults) - 1.0).abs() < 1e-9);
     }

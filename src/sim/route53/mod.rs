@@ -153,7 +153,8 @@ impl Dns {
             };
             let record = if failover {
                 let check = params.side_text("health_checks", side);
-                Record::failover(&name, kind, set, side == Side::Primary, check, ttl, &value)
+                let role = if side == Side::Primary { records::PRIMARY } else { records::SECONDARY };
+                Record::failover(&name, kind, set, role, check, ttl, &value)
             } else {
                 Record::weighted(&name, kind, set, weight, ttl, &value)
             };

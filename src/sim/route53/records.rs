@@ -6,12 +6,13 @@ use std::{cmp::Ordering, time::Duration};
 
 use super::{Check, leaf};
 use crate::sim::wire::{Element, Refusal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Documented: at most so many `ResourceRecord` elements in a batch, UPSERT counting double.
 const RECORDS_MAX: usize = 1_000;
 
-const PRIMARY: &str = "PRIMARY";
+pub const PRIMARY: &str = "PRIMARY";
+pub const SECONDARY: &str = "SECONDARY";
 
 /// One `ResourceRecordSet`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +34,13 @@ impl Record {
         name: &str,
         kind: &str,
         set: &str,
-        primary: bool,
+        role: &str,
         check: Option<&str>,
         ttl: Duration,
         value: &str,
     ) -> Self {
         let mut children = vec![leaf("Name", name), leaf("Type", kind), leaf("SetIdentifier", set)];
-        children.push(leaf("Failover", if primary { PRIMARY } else { "SECONDARY" }));
+        children.push(leaf("Failover", role));
         let mut record = Self::with_values(children, ttl, &[value]);
         record.0.children.extend(check.map(|check| leaf("HealthCheckId", check)));
         record
@@ -296,12 +297,12 @@ pub fn apply(
 
 /// *Assumed* wording: one name and type has one primary and one secondary at most.
 fn twice_primary(records: &[Record]) -> Vec<String> {
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     let mut complaints = Vec::new();
     for record in records {
         let Some(role) = record.0.value("Failover") else { continue };
         let (name, kind, _) = record.key();
-        if seen.insert((name, kind, role), ()).is_some() {
+        if !seen.insert((name, kind, role)) {
             complaints.push(format!("A second {role} failover record cannot be created for {name} {kind}"));
         }
     }
