@@ -4,7 +4,7 @@
 mod rig;
 
 use pointsman::{
-    engine::{Chain, Store, verify},
+    engine::{Chain, Store, examine},
     runbook::run::{Phase, RunId, RunState, StepPhase},
     sim::fault::Down,
 };
@@ -134,7 +134,8 @@ async fn every_death(case: Case) {
         let (outcome, rig, _) = died_at(case, death).await;
         assert_eq!(outcome, undisturbed, "{case:?} {death:?}");
         assert_eq!(rig.effects(), effects, "{case:?} {death:?}: an effect was lost or happened twice");
-        let chain = verify(&rig.store().load().expect("readable"));
+        let store = rig.store();
+        let chain = examine(&store.load().expect("readable"), store.anchored().expect("readable")).chain();
         assert!(matches!(chain, Chain::Whole { .. }), "{case:?} {death:?}: {chain:?}");
     }
 }

@@ -673,7 +673,7 @@ fn a_disabled_command_says_why_and_help_says_it_too() {
 fn a_store_that_cannot_be_written_is_said_on_every_screen() {
     for (_, screen, _) in screens() {
         let mut console = world("fresh", (120, 40));
-        let runs = pointsman::runbook::run::Runs { list: Vec::new(), store_failure: Some("disk full".into()) };
+        let runs = pointsman::runbook::run::Runs { store_failure: Some("disk full".into()), ..Default::default() };
         update(&mut console, Msg::Runs(Arc::new(runs)));
         go(&mut console, screen.clone());
         assert!(shown(&console).contains("NOTHING CAN ACT"), "{screen:?}");

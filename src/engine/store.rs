@@ -1,10 +1,15 @@
-//! The journal as the engine needs it: append, lease, load, verify. [`super::sqlite`] is the embedded one.
+//! The journal as the engine needs it: append, lease, load. [`super::sqlite`] is the embedded one, [`super::chain`]
+//! checks what was loaded.
 //!
 //! Calls block; the engine makes them off the async threads. Must never: change or remove what was appended, or
 //! let a driver of an old epoch append.
 
 use sha2::{Digest, Sha256};
 
+use super::{
+    anchor::Anchored,
+    chain::{AnchoredAt, Break},
+};
 use crate::{
     domain::{AppId, Timestamp},
     runbook::{build::hex, run::RunId},
@@ -79,13 +84,27 @@ impl Record {
     }
 }
 
+/// A run to be created, with its first record.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    pub app: AppId,
+    /// The app and those it depends on: an unfinished run of one of them stands in the way.
+    pub apps: Vec<AppId>,
+    /// The frozen plan as JSON.
+    pub plan: String,
+    pub first: Written,
+}
+
 /// A run as it lies in the store.
 #[derive(Clone, Debug)]
 pub struct Stored {
     pub run: RunId,
+    /// As the interlock sees it: a column of its own, which must say what the plan says.
+    pub app: String,
     /// The frozen plan as JSON: a resume needs nothing else.
     pub plan: String,
     pub records: Vec<Record>,
+    pub anchored: AnchoredAt,
 }
 
 /// The right to append to a run: of this epoch, until dropped or taken over.
@@ -112,64 +131,50 @@ pub enum StoreError {
     Superseded { run: RunId, ours: u64, current: u64 },
     #[error("there is no run {0}")]
     NoRun(RunId),
-    /// Disk, permissions, a damaged file: after it nothing is written any more, and nothing acts.
+    /// The file is no journal any more, or holds what no version of this program wrote.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// Disk, permissions: after it nothing is written any more, and nothing acts.
     #[error("{0}")]
     Failed(String),
 }
 
-/// What a check of the chain found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Chain {
-    Whole { runs: u64, records: u64 },
-    Broken { run: RunId, seq: u64, what: String },
-}
-
 pub trait Store: Send + Sync {
-    /// A new run with its first record, unless a run of one of `apps` has not ended: one transaction.
-    fn create(&self, app: &AppId, apps: &[AppId], plan: &str, first: &Written) -> Result<(Lease, Record), StoreError>;
+    /// New runs, each with its first record: all of the batch in one transaction, or none. Refused when a run of one
+    /// of a member's `apps` has not ended. Members are no obstacle for each other (a wave goes in dependency order),
+    /// unless two are of the same app.
+    fn create(&self, batch: &[NewRun]) -> Result<Vec<(Lease, Record)>, StoreError>;
 
     /// The right to drive a run on, in a new epoch.
     fn take(&self, run: RunId) -> Result<Lease, StoreError>;
 
-    /// On disk when it returns. A failure is final: it is never tried again.
+    /// On disk and covered by the anchor when it returns. A failure is final: it is never tried again. After one the
+    /// record may be on disk all the same.
     fn append(&self, lease: &Lease, written: &Written) -> Result<Record, StoreError>;
 
     /// Every run, oldest first.
     fn load(&self) -> Result<Vec<Stored>, StoreError>;
 
     fn load_run(&self, run: RunId) -> Result<Stored, StoreError>;
+
+    /// What the head anchor says now.
+    fn anchored(&self) -> Result<Anchored, StoreError>;
+
+    /// What is not known yet: unfinished runs whole, ended ones as the summary kept of them. Runs for which `known`
+    /// holds are left out. An ended run without a readable summary is given whole.
+    fn history(&self, known: &dyn Fn(RunId) -> bool) -> Result<History, StoreError>;
+
+    /// Keeps summaries of ended runs, so that the next opening needs not fold them. They are a cache: they prove
+    /// nothing, and are made anew from the record when missing or damaged.
+    fn keep_summaries(&self, summaries: &[(RunId, String)]) -> Result<(), StoreError>;
 }
 
-/// Holds every record against its hash and its neighbours. What no chain can show: that the newest records of a
-/// run, or the newest runs, were cut off.
-#[must_use]
-pub fn verify(runs: &[Stored]) -> Chain {
-    let broken = |run: RunId, seq: u64, what: &str| Chain::Broken { run, seq, what: what.to_owned() };
-    let mut records = 0_u64;
-    for (n, stored) in runs.iter().enumerate() {
-        if stored.run.0 != n as u64 + 1 {
-            return broken(RunId(n as u64 + 1), 0, "the run is missing");
-        }
-        let mut prev = hex(&Sha256::digest(stored.plan.as_bytes()));
-        if stored.records.is_empty() {
-            return broken(stored.run, 1, "the record is missing");
-        }
-        for (m, record) in stored.records.iter().enumerate() {
-            let seq = m as u64 + 1;
-            if record.seq != seq {
-                return broken(stored.run, seq, "the record is missing or out of its order");
-            }
-            if record.prev != prev {
-                let what =
-                    if seq == 1 { "the stored plan was changed" } else { "it does not follow the record before" };
-                return broken(stored.run, seq, what);
-            }
-            if record.hash != record.expected_hash() {
-                return broken(stored.run, seq, "the record was changed");
-            }
-            prev.clone_from(&record.hash);
-            records += 1;
-        }
-    }
-    Chain::Whole { runs: runs.len() as u64, records }
+/// Runs as an opening reads them.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub whole: Vec<Stored>,
+    /// Run and its summary as JSON.
+    pub ended: Vec<(RunId, String)>,
+    /// What can be seen to be wrong without reading ended runs.
+    pub breaks: Vec<Break>,
 }

@@ -86,6 +86,8 @@ fn app(id: &str, tier: u8, backup: Option<BackupPolicy>, components: Vec<Compone
             execution: None,
         },
         note: None,
+        parameters: BTreeMap::new(),
+        not_again_within: None,
     }
 }
 
@@ -187,6 +189,7 @@ pub fn estate() -> Estate {
         regions: RegionPair { primary: region(mumbai(), "Mumbai"), recovery: region(hyderabad(), "Hyderabad") },
         residency: Residency::default(),
         access: BTreeMap::new(),
+        freezes: Vec::new(),
         apps: [payments, vendor].into_iter().chain(others).collect(),
         warnings: Vec::new(),
     }
@@ -253,7 +256,7 @@ impl Surroundings for World {
         self.vaults.iter().find(|(r, v, from, _)| r == region && v == vault && *from <= at).map(|(.., what)| *what)
     }
 
-    fn database(&self, region: &RegionId, id: &str) -> Option<u64> {
+    fn database(&self, region: &RegionId, id: &str, _: Timestamp) -> Option<u64> {
         self.databases.iter().any(|(r, name)| r == region && name == id).then_some(10_000_000_000_000)
     }
 }

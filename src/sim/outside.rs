@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     draw,
     fault::ProgramEnd,
-    rds::{Place, answer::Effect},
+    rds::answer::Effect,
     surroundings::Surroundings,
     world::World,
 };
@@ -262,11 +262,10 @@ fn database_state(world: &World, component: &Component, side: Side, now: Timesta
     let params = &component.params;
     // A database of that name, or one restored from it, that stands alone.
     let alone = |name: &str| {
-        let here = world.rds.instances.values().filter(|instance| instance.region == *region);
-        let mut named = here.filter(|instance| instance.id.starts_with(name));
-        let stands = named.any(|instance| {
-            let status = world.rds.instance_status(&instance.id, region, now, &world.faults);
-            matches!(instance.place, Place::Alone { .. }) && matches!(status, "available" | "backing-up")
+        let mut named = world.rds.instances_in(region, now, &world.faults).filter(|known| known.id.starts_with(name));
+        let stands = named.any(|known| {
+            let status = world.rds.instance_status(known, now, &world.faults);
+            known.stands_alone(now, &world.faults) && matches!(status, "available" | "backing-up")
         });
         if stands { "writes" } else { "absent" }
     };
@@ -392,7 +391,7 @@ mod tests {
         assert!(body.contains("\"database\":\"read-only\""), "{body}");
         let vendor = "http://ap-south-2.vendor-assistance.bank.example/";
         assert_eq!(answer(&world, vendor).0, 503, "nothing was restored yet");
-        world.rds.restored("arn:aws:rds:ap-south-2:111122223333:db:vendor-db-restored", "", 1 << 40);
+        world.rds.restored("arn:aws:rds:ap-south-2:111122223333:db:vendor-db-restored", start(), None, 1 << 40);
         assert_eq!(answer(&world, vendor).0, 200);
         assert_eq!(answer(&world, "http://nobody.example/"), (0, "no answer".to_owned()));
         let kind = FaultKind::RegionDown { region: mumbai(), how: Down::Refuse };

@@ -34,6 +34,10 @@ pub trait Surroundings {
     fn extra_lag(&self, target: &str, at: Timestamp) -> Duration;
     /// Region of the writer of a global cluster at that moment; `None` while it moves or when unknown.
     fn writer(&self, global_cluster: &str, at: Timestamp) -> Option<RegionId>;
+    /// Whether that read replica follows its source at that moment.
+    fn replicating(&self, _region: &RegionId, _replica: &str, _at: Timestamp) -> bool {
+        true
+    }
     /// Share (0..=1) of the app's customers whom DNS sends to the Region.
     fn traffic_share(&self, app: &AppId, region: &RegionId, at: Timestamp) -> f64;
     /// Message with which jobs of that kind on that resource fail, if they do.
@@ -41,5 +45,5 @@ pub trait Surroundings {
     /// What is wrong with the vault at that moment, if anything is.
     fn vault_trouble(&self, region: &RegionId, vault: &str, at: Timestamp) -> Option<VaultTrouble>;
     /// Bytes of the DB instance of that name, if there is one in the Region.
-    fn database(&self, region: &RegionId, id: &str) -> Option<u64>;
+    fn database(&self, region: &RegionId, id: &str, at: Timestamp) -> Option<u64>;
 }

@@ -57,10 +57,12 @@ impl World {
         let global = app.components.iter().find_map(|component| {
             component.params.text("global_cluster").filter(|_| component.kind == "aurora-global")
         });
-        let member = global
-            .and_then(|id| self.rds.globals.get(id))
-            .and_then(|global| global.members.get(global.writer_index(at, &self.faults)));
-        Some(member.map_or_else(|| self.estate.regions.primary.id.clone(), |member| member.region.clone()))
+        let Some(global) = global.and_then(|id| self.rds.globals.get(id)) else {
+            return Some(self.estate.regions.primary.id.clone());
+        };
+        let member = &global.members[global.writer_index(at, &self.faults)];
+        let writing = self.rds.writing(&global.id, at, &self.faults);
+        Some(writing.unwrap_or_else(|| member.region.clone()))
     }
 }
 
@@ -74,7 +76,11 @@ impl Surroundings for World {
     }
 
     fn writer(&self, global_cluster: &str, at: Timestamp) -> Option<RegionId> {
-        self.rds.globals.get(global_cluster)?.writer(at, &self.faults)
+        self.rds.writing(global_cluster, at, &self.faults)
+    }
+
+    fn replicating(&self, region: &RegionId, replica: &str, at: Timestamp) -> bool {
+        self.rds.replicating(region, replica, at, &self.faults)
     }
 
     fn traffic_share(&self, app: &AppId, region: &RegionId, at: Timestamp) -> f64 {
@@ -90,8 +96,8 @@ impl Surroundings for World {
         self.faults.vault_trouble(region, vault, at)
     }
 
-    fn database(&self, region: &RegionId, id: &str) -> Option<u64> {
-        self.rds.instances.get(&(region.clone(), id.to_owned())).map(|instance| instance.storage_gib << 30)
+    fn database(&self, region: &RegionId, id: &str, at: Timestamp) -> Option<u64> {
+        self.rds.instance(region, id, at, &self.faults).map(|instance| instance.storage_gib << 30)
     }
 }
 
@@ -146,7 +152,7 @@ impl Services {
     /// What restores have made by now belongs to its own service from now on.
     pub fn settle(&mut self, now: Timestamp) {
         for made in self.backups.hand_over(now, &self.world) {
-            self.world.rds.restored(&made.arn, &made.source_arn, made.size);
+            self.world.rds.restored(&made.arn, now, made.data_time, made.size);
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     },
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -42,6 +42,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "nothing to undo: the copy goes with its retention",
     mutating: Mutating::Yes,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_hours(4),
     default_expect: Duration::from_mins(30),
 };

@@ -28,7 +28,7 @@ use crate::{
     runbook::{
         build::Outline,
         guards::{self, LossBound},
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -61,6 +61,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "delete what was restored",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-instance"),
     default_timeout: Duration::from_hours(6),
     default_expect: Duration::from_mins(40),
 };

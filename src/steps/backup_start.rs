@@ -19,7 +19,7 @@ use crate::{
     },
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -40,6 +40,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "nothing to undo: the point goes with its retention",
     mutating: Mutating::Yes,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_hours(2),
     default_expect: Duration::from_mins(10),
 };

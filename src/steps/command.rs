@@ -22,7 +22,7 @@ use crate::{
         build::Outline,
         plan::Holds,
         signal,
-        spec::{Mutating, Signal, StepKindSpec, StepParam, StepParamSpec},
+        spec::{Lasting, Mutating, Signal, StepKindSpec, StepParam, StepParamSpec},
     },
 };
 
@@ -44,6 +44,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "irreversible by this console: what undoes it is the program's own affair",
     mutating: Mutating::Yes,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(15),
     default_expect: Duration::from_mins(1),
 };

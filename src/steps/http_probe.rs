@@ -21,7 +21,7 @@ use crate::{
     },
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -57,6 +57,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "nothing to undo: it reads only",
     mutating: Mutating::No,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(5),
     default_expect: Duration::from_secs(5),
 };

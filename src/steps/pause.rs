@@ -13,7 +13,7 @@ use crate::{
     },
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -37,6 +37,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "nothing to undo: it only waits",
     mutating: Mutating::No,
+    lasting: Lasting::Nothing,
     // Longer than any wait a runbook should hold; the wait itself ends the step.
     default_timeout: Duration::from_hours(24),
     default_expect: Duration::from_mins(1),

@@ -21,7 +21,7 @@ use crate::{
     },
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -46,6 +46,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "the same step with both switches as they were: off",
     mutating: Mutating::Yes,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(5),
     default_expect: Duration::from_secs(10),
 };

@@ -71,6 +71,8 @@ pub enum Cmd {
     Refresh,
     /// After a suspend: forget freshness of every observation, then read again.
     Distrust,
+    /// Read an ended run whole: it is listed then.
+    ReadRun(RunId),
     /// Answered by [`Msg::Planned`].
     Plan {
         runbook: RunbookId,

@@ -416,7 +416,12 @@ fn look_deeper(state: &mut State) -> Vec<Cmd> {
         }
         Screen::Board | Screen::Backups | Screen::Replication | Screen::Runbooks => match state.selected().cloned() {
             Some(Target::App(app) | Target::Component(app, _)) => open(state, Screen::App(app)),
-            Some(Target::Run(run)) => open(state, Screen::Run(run)),
+            Some(Target::Run(run)) => {
+                open(state, Screen::Run(run));
+                if state.run(run).is_none() {
+                    return vec![Cmd::ReadRun(run)];
+                }
+            }
             Some(Target::Runbook(runbook, app)) => return ask_plan(state, runbook, app),
             Some(Target::Nothing) | None => {}
         },

@@ -20,10 +20,10 @@ use pointsman::{
     clock::SystemClock,
     collect::{Collector, CollectorHandle, Settings},
     domain::{AppId, Clock, Estate, RegionId, RunbookId, SafeText, Snapshot, Timestamp, resource::Routing},
-    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, store},
+    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, anchor, store},
     estate, probes,
     runbook::{
-        plan::Plan,
+        plan::{Plan, PlanRequest},
         run::{Answer, Ask, Declaration, Phase, RunId, RunState},
         spec::RunbookSpec,
     },
@@ -77,8 +77,8 @@ impl Clock for Moving {
     fn speed(&self) -> f64 {
         1.0
     }
-    fn wall_duration(&self, estate: Duration) -> Duration {
-        self.0.advance(estate * 10);
+    fn idle(&self, wall: Duration) -> Duration {
+        self.0.advance(wall * 10);
         Duration::ZERO
     }
 }
@@ -151,14 +151,8 @@ impl DyingStore {
 }
 
 impl Store for DyingStore {
-    fn create(
-        &self,
-        app: &AppId,
-        apps: &[AppId],
-        plan: &str,
-        first: &store::Written,
-    ) -> Result<(store::Lease, store::Record), StoreError> {
-        self.around(|| self.inner.create(app, apps, plan, first))
+    fn create(&self, batch: &[store::NewRun]) -> Result<Vec<(store::Lease, store::Record)>, StoreError> {
+        self.around(|| self.inner.create(batch))
     }
     fn take(&self, run: RunId) -> Result<store::Lease, StoreError> {
         self.inner.take(run)
@@ -171,6 +165,15 @@ impl Store for DyingStore {
     }
     fn load_run(&self, run: RunId) -> Result<store::Stored, StoreError> {
         self.inner.load_run(run)
+    }
+    fn anchored(&self) -> Result<anchor::Anchored, StoreError> {
+        self.inner.anchored()
+    }
+    fn history(&self, known: &dyn Fn(RunId) -> bool) -> Result<store::History, StoreError> {
+        self.inner.history(known)
+    }
+    fn keep_summaries(&self, summaries: &[(RunId, String)]) -> Result<(), StoreError> {
+        self.inner.keep_summaries(summaries)
     }
 }
 
@@ -228,6 +231,10 @@ impl Facts for Collected {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
         self.0.fresh(app).await
     }
+
+    async fn latest(&self) -> Arc<Snapshot> {
+        self.0.snapshots().borrow().clone()
+    }
 }
 
 static BANK: LazyLock<(Arc<Estate>, Vec<Arc<RunbookSpec>>)> = LazyLock::new(|| {
@@ -268,8 +275,12 @@ impl Rig {
         Self { sim: Arc::new(sim), hand, folder, prepared: Mutex::new(0) }
     }
 
+    pub fn journal(&self) -> std::path::PathBuf {
+        self.folder.path().join("state/journal.db")
+    }
+
     pub fn store(&self) -> SqliteStore {
-        SqliteStore::open(&self.folder.path().join("state/journal.db")).expect("the journal opens")
+        SqliteStore::open(&self.journal()).expect("the journal opens")
     }
 
     pub fn mumbai_down(&self, how: Down) -> u64 {
@@ -412,12 +423,14 @@ pub fn declaration(app: &str, region: &str) -> Declaration {
         app: app.to_owned(),
         region: region.to_owned(),
         outage_at: None,
+        wave: None,
     }
 }
 
 impl Console {
     pub async fn plan(&self, runbook: &str) -> Arc<Plan> {
-        self.engine.plan(&RunbookId::new(runbook), &AppId::new("payments")).await.expect("a plan")
+        let request = PlanRequest::new(RunbookId::new(runbook), AppId::new("payments"));
+        self.engine.plan(&request).await.expect("a plan")
     }
 
     pub fn state(&self, run: RunId) -> Arc<RunState> {
@@ -473,7 +486,9 @@ impl Console {
 fn answer(state: &RunState, retries: &mut u32) -> Option<Answer> {
     match &state.phase {
         Phase::Waiting(ask) => Some(match ask {
-            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } => Answer::Go { step: step.clone() },
+            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } | Ask::Noticed { step, .. } => {
+                Answer::Go { step: step.clone() }
+            }
             Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
             Ask::Override { step, guard, .. } => Answer::Override {
                 step: step.clone(),

@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     pub arn: String,
-    pub source_arn: String,
+    pub data_time: Option<crate::domain::Timestamp>,
     pub size: u64,
 }
 
@@ -98,7 +98,7 @@ impl Backups {
         for it in self.started.iter_mut().filter(|it| it.kind == JobKind::Restore && !it.handed_over) {
             if it.job(now, around).completed() {
                 it.handed_over = true;
-                ready.push(Restored { arn: it.arn.clone(), source_arn: it.of.arn.clone(), size: it.of.size });
+                ready.push(Restored { arn: it.arn.clone(), data_time: it.point_created, size: it.of.size });
             }
         }
         ready
@@ -200,7 +200,7 @@ impl Draft<'_> {
             return Ok(known.clone());
         }
         let size = match parts[..] {
-            [_, _, "rds", _, _, "db", id] => self.around.database(self.call.region, id),
+            [_, _, "rds", _, _, "db", id] => self.around.database(self.call.region, id, self.call.now),
             _ => None,
         };
         let size = size.ok_or_else(|| invalid(format!("Invalid ARN: {arn} was not found.")))?;
@@ -283,7 +283,7 @@ impl Draft<'_> {
             it.kind == JobKind::Restore && it.arn == arn && !it.job(self.call.now, self.around).state.eq("FAILED")
         });
         // *Assumed*: the service of the resource refuses the name, so the job is accepted and fails.
-        if (kind == "RDS" && self.around.database(region, name).is_some()) || (key.is_some() && under_way) {
+        if (kind == "RDS" && self.around.database(region, name, self.call.now).is_some()) || (key.is_some() && under_way) {
             started.doomed = Some(format!("{name} already exists."));
         }
         Ok(started)

@@ -20,7 +20,7 @@ impl Dns {
         at: Timestamp,
         faults: &Faults,
     ) -> f64 {
-        let held = records::ttl(zone.records_at(at), &record.name, &record.kind).unwrap_or(TTL_DEFAULT);
+        let held = records::ttl(zone.answered_at(at), &record.name, &record.kind).unwrap_or(TTL_DEFAULT);
         let step = held / SAMPLES;
         let answered: f64 = (0..SAMPLES).map(|n| self.answered(zone, record, side, at - step * n, faults)).sum();
         answered / f64::from(SAMPLES)
@@ -29,13 +29,13 @@ impl Dns {
     fn answered(&self, zone: &Zone, record: &AppRecord, side: Side, at: Timestamp, faults: &Faults) -> f64 {
         let healthy = |id: &str| self.checks.get(id).is_none_or(|check| self.counts_as_healthy(check, at, faults));
         let set = record.sets.get(&side);
-        records::share_by_health(zone.records_at(at), &record.name, &record.kind, set, &healthy)
+        records::share_by_health(zone.answered_at(at), &record.name, &record.kind, set, &healthy)
     }
 }
 
 impl Zone {
     /// What the authoritative servers answer with at that moment.
-    fn records_at(&self, at: Timestamp) -> &[records::Record] {
+    fn answered_at(&self, at: Timestamp) -> &[records::Record] {
         let in_sync = self.changes.iter().rev().find(|change| change.in_sync <= at);
         in_sync.map_or(&self.seeded, |change| &change.after)
     }

@@ -1,4 +1,4 @@
-//! Runs, newest first, then every runbook with each app that it is for.
+//! Runs that are open or were looked at, then ended ones, each newest first, then every runbook with each app that it is for.
 
 use super::{List, Row, Target};
 use crate::{
@@ -6,6 +6,7 @@ use crate::{
     runbook::{
         run::{Phase, RunState, Runs},
         spec::RunbookSpec,
+        summary::{Ending, RunSummary},
     },
     theme::Role,
     tui::widgets::table::{CellText, Column},
@@ -34,7 +35,8 @@ pub const fn phase_look(phase: &Phase) -> (&'static str, Role) {
 
 #[must_use]
 pub fn rows(estate: &Estate, specs: &[RunbookSpec], runs: &Runs) -> List {
-    let runs = runs.list.iter().map(|run| run_row(estate, run));
+    let ended = runs.ended.iter().map(|run| ended_row(estate, run));
+    let runs = runs.list.iter().map(|run| run_row(estate, run)).chain(ended);
     let specs = specs.iter().flat_map(|spec| apps(estate, spec).into_iter().map(move |app| (spec, app)));
     List::new(runs.chain(specs.map(|(spec, app)| spec_row(spec, app))).collect())
 }
@@ -82,6 +84,31 @@ fn run_row(estate: &Estate, run: &RunState) -> Row {
         CellText::new(standing(estate, run), role),
     ];
     Row::new(Target::Run(run.id), cells, run.phase.word())
+}
+
+fn ended_row(estate: &Estate, run: &RunSummary) -> Row {
+    let (glyph, role) = match (&run.ending, run.exceptions) {
+        (Ending::Completed, 0) => ("✔", Role::StepDone),
+        (Ending::Completed, _) => ("✔", Role::StepSkipped),
+        (Ending::Abandoned { .. }, _) => ("✖", Role::StepSkipped),
+    };
+    let mut said = run.word.clone();
+    if let Ending::Abandoned { why } = &run.ending {
+        said = format!("{said}: {why}");
+    }
+    said = format!("{said} · declared {} by {}", estate.zone.day_clock(run.declared_at), run.who);
+    if let Some(since) = run.unprotected_since {
+        said = format!("{said} · unprotected since {}", estate.zone.clock_minutes(since));
+    }
+    let cells = vec![
+        CellText::new(glyph, role),
+        CellText::new(format!("run {}", run.id), role).sorted_by(run.id.0 as f64),
+        CellText::text(run.runbook.as_str()),
+        CellText::text(run.app_name.as_str()),
+        CellText::dim(run.kind.word()),
+        CellText::new(said, role),
+    ];
+    Row::new(Target::Run(run.id), cells, &run.word)
 }
 
 fn spec_row(spec: &RunbookSpec, app: &App) -> Row {

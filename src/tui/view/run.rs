@@ -24,8 +24,12 @@ use crate::{
 
 pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, id: RunId) {
     let Some(run) = state.run(id) else {
-        let said = format!("run {id} is not in the journal");
-        Pen::new(buffer, &state.styles, area, 0).gap(1).put(&said, Role::Error);
+        let (said, role) = if state.runs.ended.iter().any(|run| run.id == id) {
+            (format!("run {id} has ended; its record is being read"), Role::Dim)
+        } else {
+            (format!("run {id} is not in the journal"), Role::Error)
+        };
+        Pen::new(buffer, &state.styles, area, 0).gap(1).put(&said, role);
         return;
     };
     let head = head(state, run, area.width);
@@ -259,6 +263,15 @@ fn asking(state: &State, run: &RunState, columns: u16) -> Vec<Line> {
             Ask::Confirm { items, .. } => say(
                 format!("{}: {} things to confirm. {} opens the list", title(ask), items.len(), keys(Command::Open)),
                 Role::Accent,
+            ),
+            Ask::Noticed { lines, .. } => say(
+                format!(
+                    "{}: somebody else's hand, {} changes. {} opens the list",
+                    title(ask),
+                    lines.len(),
+                    keys(Command::Open)
+                ),
+                Role::Error,
             ),
             Ask::Verdict { question, .. } => {
                 say(format!("{question} {} opens the verdict", keys(Command::Verdict)), Role::StepParked);

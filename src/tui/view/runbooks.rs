@@ -9,7 +9,10 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
     let open = state.runs.list.iter().filter(|run| !run.phase.ended()).count();
     let head = vec![
         (format!("{} runbooks", state.runbooks.len()), Role::Text),
-        (format!("{} runs, {open} open", state.runs.list.len()), if open > 0 { Role::Warning } else { Role::Dim }),
+        (
+            format!("{} runs, {open} open", state.runs.list.len() + state.runs.ended.len()),
+            if open > 0 { Role::Warning } else { Role::Dim },
+        ),
         ("Enter plans, and only reads".to_owned(), Role::Dim),
     ];
     put_title(buffer, state, area, "RUNBOOKS", &head);
