@@ -92,7 +92,7 @@ clusters = { primary = "core-mum", recovery = "core-hyd-cluster" }
 const RUNBOOK: &str = r#"
 [runbook]
 id = "bench"
-kind = "drill-only"
+kind = "re-protect"
 title = "Every kind once"
 for = ["core"]
 
@@ -377,7 +377,7 @@ impl Step<'_> {
         ask(&StepContext {
             facts: &facts,
             step: &self.frozen,
-            kind: RunbookKind::DrillOnly,
+            kind: RunbookKind::ReProtect,
             target: Side::Recovery,
             begun_at: begun,
             now: self.bench.clock.now(),
@@ -386,7 +386,7 @@ impl Step<'_> {
 
     fn facts(&self) -> Facts<'_> {
         let app = self.bench.estate.app(&AppId::new("core")).expect("the app");
-        Facts { estate: &self.bench.estate, app, snapshot: &self.bench.snapshot, last_run_ended: None }
+        Facts { estate: &self.bench.estate, app, snapshot: &self.bench.snapshot, last_run_ended: None, attested: &[] }
     }
 
     fn acting(&self) -> &'static dyn MutatingStep {
@@ -413,7 +413,7 @@ impl Step<'_> {
         StepContext {
             facts,
             step: &self.frozen,
-            kind: RunbookKind::DrillOnly,
+            kind: RunbookKind::ReProtect,
             target: Side::Recovery,
             begun_at: Some(self.begun_at),
             now: self.bench.clock.now(),

@@ -248,7 +248,9 @@ impl Faults {
     /// Whether the answer to this request is lost; counts it against the fault.
     pub fn loses_reply(&mut self, target: &Target, now: Timestamp) -> bool {
         let lost = self.spend(now, |fault| match fault {
-            FaultKind::ReplyLost { service, operation, count } if meets(target, service, operation) => {
+            FaultKind::ReplyLost { service, operation, count }
+                if meets(target, service.as_deref(), operation.as_deref()) =>
+            {
                 Some((*count, ()))
             }
             _ => None,
@@ -263,7 +265,7 @@ impl Faults {
         }
         self.spend(now, |fault| match fault {
             FaultKind::LateEffect { service, operation, count, after_seconds, answer }
-                if meets(target, service, operation) =>
+                if meets(target, service.as_deref(), operation.as_deref()) =>
             {
                 Some((*count, Late { after: Duration::from_secs(*after_seconds), answer: *answer }))
             }
@@ -305,9 +307,9 @@ impl Faults {
     }
 }
 
-fn meets(target: &Target, service: &Option<String>, operation: &Option<String>) -> bool {
-    service.as_deref().is_none_or(|word| Service::parse(word) == target.service)
-        && operation.as_deref().is_none_or(|operation| operation == target.operation)
+fn meets(target: &Target, service: Option<&str>, operation: Option<&str>) -> bool {
+    service.is_none_or(|word| Service::parse(word) == target.service)
+        && operation.is_none_or(|operation| operation == target.operation)
 }
 
 fn end(fault: &mut Fault, now: Timestamp) {

@@ -17,7 +17,8 @@ use crate::{
     domain::{CallDescription, Hazard, kind::ParamShape, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec},
+        guards::LossBound,
+        spec::{Lasting, Mutating, StepKindSpec},
     },
 };
 
@@ -43,6 +44,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "rds.delete-instance of what it made",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-instance"),
     default_timeout: Duration::from_hours(4),
     default_expect: Duration::from_mins(20),
 };
@@ -132,6 +134,11 @@ impl MutatingStep for RestoreFromSnapshot {
         let data = listed.iter().find(|known| known.id.as_str() == snapshot).and_then(|known| known.created);
         let as_of = data.map_or_else(|| "not listed any more".to_owned(), |at| format!("data as of {}", at.rfc3339()));
         Observed::Done(SafeText::new(format!("{text}, from {snapshot}, {as_of}")))
+    }
+
+    /// Asked for where a runbook raises the hazard to data loss, e.g. because it sends customers there next.
+    fn loss(&self, about: &StepContext<'_>) -> Option<LossBound> {
+        Some(rds::snapshot_loss(about))
     }
 
     fn leaves(&self, sent: &CallDescription) -> Option<Leftover> {

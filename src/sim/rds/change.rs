@@ -192,7 +192,9 @@ impl Rds {
         let mut made = Instance::seeded(id, call.region, call.account, Place::Alone, call.now, self.seed);
         made.creating = Some(filled.takes(self.seed, id, gib));
         (made.storage_gib, made.data_time, made.protected) = (gib, data_time, false);
-        made.class = form.get("DBInstanceClass").unwrap_or(&made.class).to_owned();
+        if let Some(class) = form.get("DBInstanceClass") {
+            class.clone_into(&mut made.class);
+        }
         made.tags = tags(form);
         self.instances.push(made);
     }
@@ -221,7 +223,9 @@ impl Rds {
         let mut made = Instance::seeded(id, call.region, call.account, place, call.now, self.seed);
         made.creating = Some(Filled::Replication.takes(self.seed, id, gib));
         (made.storage_gib, made.kms_key, made.protected, made.tags) = (gib, kms_key, false, tags(form));
-        made.class = form.get("DBInstanceClass").unwrap_or(&made.class).to_owned();
+        if let Some(class) = form.get("DBInstanceClass") {
+            class.clone_into(&mut made.class);
+        }
         self.instances.push(made);
         Ok((self.tell_instance("CreateDBInstanceReadReplica", id, call, faults), Effect::Changed))
     }
