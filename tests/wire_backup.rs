@@ -67,7 +67,8 @@ impl<'r> Attempt<'r> {
     fn with<T>(&self, ask: impl FnOnce(&StepContext<'_>) -> T) -> T {
         let app = self.rig.app_of("assist-db");
         let app = self.rig.estate.app(&app).expect("the app");
-        let facts = Facts { estate: &self.rig.estate, app, snapshot: &self.snapshot, last_run_ended: None };
+        let facts =
+            Facts { estate: &self.rig.estate, app, snapshot: &self.snapshot, last_run_ended: None, attested: &[] };
         ask(&StepContext {
             facts: &facts,
             step: &self.step,
@@ -87,7 +88,8 @@ impl<'r> Attempt<'r> {
     async fn prepare(&self) -> Prepared {
         let app = self.rig.app_of("assist-db");
         let app = self.rig.estate.app(&app).expect("the app");
-        let facts = Facts { estate: &self.rig.estate, app, snapshot: &self.snapshot, last_run_ended: None };
+        let facts =
+            Facts { estate: &self.rig.estate, app, snapshot: &self.snapshot, last_run_ended: None, attested: &[] };
         let about = StepContext {
             facts: &facts,
             step: &self.step,
@@ -104,7 +106,8 @@ impl<'r> Attempt<'r> {
     async fn observe(&self, sent: &CallDescription, accepted: Option<&str>) -> Observed {
         let app = self.rig.app_of("assist-db");
         let app = self.rig.estate.app(&app).expect("the app");
-        let facts = Facts { estate: &self.rig.estate, app, snapshot: &self.snapshot, last_run_ended: None };
+        let facts =
+            Facts { estate: &self.rig.estate, app, snapshot: &self.snapshot, last_run_ended: None, attested: &[] };
         let about = StepContext {
             facts: &facts,
             step: &self.step,

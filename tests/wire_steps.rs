@@ -83,7 +83,8 @@ struct Bench<'r> {
 macro_rules! about {
     ($bench:expr, $facts:ident) => {{
         let app = $bench.rig.estate.app(&PAYMENTS.into()).expect("payments");
-        $facts = Facts { estate: &$bench.rig.estate, app, snapshot: &$bench.snapshot, last_run_ended: None };
+        $facts =
+            Facts { estate: &$bench.rig.estate, app, snapshot: &$bench.snapshot, last_run_ended: None, attested: &[] };
         StepContext {
             facts: &$facts,
             step: &$bench.step,

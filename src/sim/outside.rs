@@ -9,13 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    draw,
-    fault::ProgramEnd,
-    rds::answer::Effect,
-    surroundings::Surroundings,
-    world::World,
-};
+use super::{draw, fault::ProgramEnd, rds::answer::Effect, surroundings::Surroundings, world::World};
 use crate::domain::{App, Component, Estate, RegionId, Side, Timestamp};
 
 /// Region column of what goes to no Region.

@@ -25,7 +25,6 @@ pub mod http_probe;
 pub mod kind;
 pub mod outside;
 pub mod pause;
-pub mod route53_health_override;
 mod rds;
 pub mod rds_copy_snapshot;
 pub mod rds_create_replica;
@@ -34,6 +33,7 @@ pub mod rds_promote_replica;
 pub mod rds_restore_from_snapshot;
 pub mod rds_restore_to_point_in_time;
 pub mod rds_snapshot;
+pub mod route53_health_override;
 pub mod route53_shift;
 pub mod wait_for;
 

@@ -283,7 +283,9 @@ impl Draft<'_> {
             it.kind == JobKind::Restore && it.arn == arn && !it.job(self.call.now, self.around).state.eq("FAILED")
         });
         // *Assumed*: the service of the resource refuses the name, so the job is accepted and fails.
-        if (kind == "RDS" && self.around.database(region, name, self.call.now).is_some()) || (key.is_some() && under_way) {
+        if (kind == "RDS" && self.around.database(region, name, self.call.now).is_some())
+            || (key.is_some() && under_way)
+        {
             started.doomed = Some(format!("{name} already exists."));
         }
         Ok(started)

@@ -15,8 +15,8 @@ mod change;
 mod describe;
 pub mod global;
 pub mod history;
-mod restored;
 pub mod instance;
+mod restored;
 pub mod snapshots;
 mod topology;
 
