@@ -30,6 +30,7 @@ use crate::{
     engine::{self, Engine},
     estate,
     keymap::{self, Keymap},
+    outside::{Chosen, Machine, Simulated, Standing, WhichWorld, simulated::Control},
     probes,
     runbook::{
         plan::{Plan, PlanRequest},
@@ -37,7 +38,7 @@ use crate::{
         spec::RunbookSpec,
     },
     sim::{self, Sim},
-    steps::{self, outside::Nowhere},
+    steps,
     theme::{self, Theme},
     tui,
 };
@@ -231,6 +232,68 @@ impl aws::Wire for SimWire {
     }
 }
 
+/// The control API of the simulator in this process.
+struct SimControl(Arc<Sim>);
+
+#[async_trait::async_trait]
+impl Control for SimControl {
+    async fn post(&self, path: &str, body: String) -> Result<(u16, String), String> {
+        let request = http::Request::post(path).body(Bytes::from(body)).map_err(|error| error.to_string())?;
+        match self.0.handle(request) {
+            sim::Reply::Answer { response, .. } => {
+                Ok((response.status().as_u16(), String::from_utf8_lossy(response.body()).into_owned()))
+            }
+            other => Err(format!("the simulator's control API: {other:?}")),
+        }
+    }
+}
+
+/// The control API of a simulator that another process serves.
+struct ServedControl(String);
+
+#[async_trait::async_trait]
+impl Control for ServedControl {
+    async fn post(&self, path: &str, body: String) -> Result<(u16, String), String> {
+        sim::client::ask(&self.0, path, Some(body)).await
+    }
+}
+
+/// Whether programs and addresses are the real ones: never inside a simulation, and never while that is in doubt.
+struct World {
+    embedded: Option<Arc<Sim>>,
+    reader: aws::Reader,
+    /// Where endpoints are redirected to, if they are.
+    redirected: Vec<String>,
+}
+
+#[async_trait::async_trait]
+impl WhichWorld for World {
+    async fn standing(&self) -> Standing {
+        if let Some(sim) = &self.embedded {
+            return Standing::Simulated(Simulated(Arc::new(SimControl(Arc::clone(sim)))));
+        }
+        let unclear = |why: &str| Standing::Unclear(SafeText::new(why));
+        let simulated = self.reader.simulator().is_some();
+        let [base] = self.redirected.as_slice() else {
+            return match (simulated, self.redirected.is_empty()) {
+                (false, true) => Standing::Live,
+                (true, true) => unclear("a simulator answers, and it is not known where it is"),
+                (_, false) => unclear("endpoints are redirected to several places: is this real?"),
+            };
+        };
+        match sim::client::ask(base, "/_sim/clock", None).await {
+            Ok((200, text))
+                if serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|c| c["speed"].is_number()) =>
+            {
+                Standing::Simulated(Simulated(Arc::new(ServedControl(base.clone()))))
+            }
+            Ok(_) if !simulated => Standing::Live, // an emulator: what the engine asks a permission for
+            Ok(_) | Err(_) if simulated => unclear("the simulator that answers for AWS does not answer here"),
+            Ok(_) | Err(_) => unclear("endpoints are redirected, and whether to a simulator cannot be told"),
+        }
+    }
+}
+
 async fn pause(wall: Duration) {
     if !wall.is_zero() {
         tokio::time::sleep(wall).await;
@@ -325,12 +388,22 @@ async fn assemble(
     );
     let journal = state_folder(common)?.join(journal_name(backing));
     let store = engine::SqliteStore::open(&journal).map_err(|error| journal_failure(&journal, &error))?;
+    let redirected: std::collections::BTreeSet<String> =
+        connection.endpoint_overrides().iter().map(|(_, url)| url.to_string()).collect();
+    let outside = Arc::new(Chosen::new(
+        Machine::new(dyn_clock.clone()),
+        Arc::new(World {
+            embedded: simulator.clone(),
+            reader: reader.clone(),
+            redirected: redirected.into_iter().collect(),
+        }),
+    ));
     let engine = Engine::open(engine::EngineParts {
         store: Arc::new(store),
         reader,
         writer: Some(aws::write::writer(&connection)),
-        outside: Arc::new(Nowhere),
-        hands: None,
+        outside: outside.clone(),
+        hands: Some(outside),
         facts: Arc::new(Fresh(collector.clone())),
         clock: dyn_clock,
         estate: estate.clone(),
@@ -729,4 +802,56 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
 
 fn refused<E: std::fmt::Display>(outcome: Result<(), E>) -> Option<tui::Msg> {
     outcome.err().map(|refusal| tui::Msg::Refused(SafeText::new(refusal.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn world(redirected: &[&str]) -> World {
+        let loaded = estate::load(&estate::Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
+        let estate = loaded.estate.expect("the bundled estate is whole");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let sim = bench(&clock);
+        let settings = aws::ConnectionSettings::for_estate(
+            &estate,
+            aws::Transport::Wire(Arc::new(SimWire(sim))),
+            std::collections::BTreeMap::new(),
+            clock,
+        );
+        let reader = aws::Connection::open(settings).await.reader();
+        World { embedded: None, reader, redirected: redirected.iter().map(|url| (*url).to_owned()).collect() }
+    }
+
+    fn bench(clock: &Arc<dyn Clock>) -> Arc<Sim> {
+        let loaded = estate::load(&estate::Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
+        let estate = loaded.estate.expect("the bundled estate is whole");
+        let (seed, speed, start) = (7, 1.0, clock.wall());
+        Arc::new(Sim::new(sim::Options { estate, seed, speed, start, clock: Arc::clone(clock) }))
+    }
+
+    #[tokio::test]
+    async fn programs_of_this_machine_are_for_aws_alone_and_in_doubt_for_nobody() {
+        assert!(matches!(world(&[]).await.standing().await, Standing::Live));
+        let embedded = World { embedded: Some(bench(&(Arc::new(SystemClock::default()) as _))), ..world(&[]).await };
+        assert!(matches!(embedded.standing().await, Standing::Simulated(_)));
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let served = format!("http://{}", listener.local_addr().expect("bound"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        tokio::spawn(sim::server::serve(bench(&clock), listener, std::future::pending()));
+        assert!(matches!(world(&[&served]).await.standing().await, Standing::Simulated(_)));
+        assert!(matches!(world(&[&served, "http://127.0.0.1:2"]).await.standing().await, Standing::Unclear(_)));
+
+        let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let nobody = format!("http://{}", gone.local_addr().expect("bound"));
+        drop(gone);
+        assert!(matches!(world(&[&nobody]).await.standing().await, Standing::Unclear(_)));
+
+        // A simulator has answered for AWS, and nobody said where it is: never the machine.
+        let known = world(&[]).await;
+        let op = aws::sts::GetCallerIdentity { region: "ap-south-1".into() };
+        known.reader.read(&op).await.expect("an identity");
+        assert!(matches!(known.standing().await, Standing::Unclear(_)));
+    }
 }

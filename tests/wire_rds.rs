@@ -388,6 +388,7 @@ impl Step<'_> {
             kind: RunbookKind::ReProtect,
             target: Side::Recovery,
             begun_at: begun,
+            token: None,
             now: self.bench.clock.now(),
         })
     }
@@ -424,6 +425,7 @@ impl Step<'_> {
             kind: RunbookKind::ReProtect,
             target: Side::Recovery,
             begun_at: Some(self.begun_at),
+            token: None,
             now: self.bench.clock.now(),
         }
     }

@@ -267,6 +267,10 @@ impl Driver {
             frozen: Arc::clone(&self.machine.course.frozen),
             n,
             begun_at: self.machine.course.shown.steps[n].started_at,
+            token: {
+                let shown = &self.machine.course.shown;
+                digest_of(&(shown.id, &shown.steps[n].id, shown.steps[n].attempts))
+            },
         };
         match task.what {
             Errand::Read => {
@@ -318,6 +322,8 @@ struct Site {
     frozen: Arc<Frozen>,
     n: usize,
     begun_at: Option<Timestamp>,
+    /// The same for the same attempt, whichever driver prepares it.
+    token: String,
 }
 
 impl Site {
@@ -332,6 +338,7 @@ impl Site {
             kind: self.frozen.plan.kind,
             target: self.frozen.plan.target,
             begun_at: self.begun_at,
+            token: Some(&self.token),
             now: self.shared.clock.now(),
         }
     }
@@ -519,7 +526,13 @@ pub(super) fn columns(entry: &Entry, target: &str, wall: Timestamp, monotonic: D
         boot_millis: monotonic.as_millis() as u64,
         target: target.to_owned(),
         request_digest: event.request_digest().unwrap_or_default().to_owned(),
-        token: String::new(),
+        token: match event {
+            Event::Intended { call, .. } => {
+                let token = call.params.iter().find(|(name, _)| name == "IdempotencyToken");
+                token.map_or_else(String::new, |(_, token)| token.to_string())
+            }
+            _ => String::new(),
+        },
         evidence_digest: evidence,
         body: serde_json::to_string(entry).expect("an entry is plain data with text keys"),
         last: matches!(event, Event::Completed { .. } | Event::Answered { answer: Answer::Abandon { .. } }),

@@ -24,11 +24,12 @@ use crate::runbook::bind;
 use crate::runbook::spec::{Guard, GuardSpec, Parity, Signal, Spot};
 
 /// First keys of a signal.
-pub(super) const SIGNALS: [&str; 11] = [
+pub(super) const SIGNALS: [&str; 12] = [
     "unreachable",
     "reachable",
     "metric",
     "health_check",
+    "alarm",
     "served",
     "writer",
     "replicating",
@@ -270,6 +271,14 @@ fn signal(small: &Small<'_, '_, '_, '_, '_>, first: &str) -> Option<Signal> {
             let component = small.component("health_check", "a `route53-health-check`", is_check);
             let healthy = table.need_word("is", &[("healthy", true), ("unhealthy", false)]);
             Some(Signal::HealthCheck { component: component?, healthy: healthy?.0 })
+        }
+        "alarm" => {
+            let is_alarm = |c: &Component| c.kind == "alarm";
+            let component = table
+                .text("alarm")
+                .and_then(|named| small.scope.component(table.report(), named, "an `alarm`", is_alarm));
+            let ok = table.need_word("is", &[("ok", true), ("alarm", false)]);
+            Some(Signal::Alarm { component: component?, ok: ok?.0 })
         }
         "served" => {
             let app = table.text("served").map(|named| small.scope.served(table.report(), named));

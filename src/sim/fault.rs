@@ -81,10 +81,27 @@ pub enum FaultKind {
         job: Option<String>,
         message: String,
     },
+    /// A backup vault is gone: reads say that it does not exist, jobs with it fail.
+    VaultMissing { region: RegionId, vault: String },
+    /// The KMS key of a backup vault is disabled or out of reach: jobs that write to it or restore from it fail.
+    KeyUnusable { region: RegionId, vault: String },
+    /// Runs of a program (absolute path) end like this.
+    ProgramEnds { program: String, how: ProgramEnd },
     /// The Route 53 control plane in us-east-1 answers 5xx or throttles; DNS answers and health checks go on.
     ControlPlaneImpaired { how: Down },
     /// Credentials are answered as expired in this Region.
     CredentialsExpired { region: RegionId },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgramEnd {
+    /// With status 1, nothing done.
+    Fails,
+    /// Killed before it did anything.
+    CutBefore,
+    /// Killed when everything was done.
+    CutAfter,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,8 +10,9 @@ use http::StatusCode;
 
 use super::{
     draw,
-    fault::{Down, Fault, FaultKind, LateAnswer},
+    fault::{Down, Fault, FaultKind, LateAnswer, ProgramEnd},
     route::{Service, Target},
+    surroundings::VaultTrouble,
     wire::{Protocol, Refusal},
 };
 use crate::domain::{RegionId, Timestamp, resource::JobKind};
@@ -191,6 +192,27 @@ impl Faults {
         })
     }
 
+    /// How runs of a program end, where a fault says so.
+    #[must_use]
+    pub fn program_end(&self, program: &str, at: Timestamp) -> Option<ProgramEnd> {
+        self.in_force(at).rev().find_map(|fault| match &fault.kind {
+            FaultKind::ProgramEnds { program: named, how } if named == program => Some(*how),
+            _ => None,
+        })
+    }
+
+    /// What is wrong with a backup vault.
+    #[must_use]
+    pub fn vault_trouble(&self, region: &RegionId, vault: &str, at: Timestamp) -> Option<VaultTrouble> {
+        self.in_force(at).rev().find_map(|fault| match &fault.kind {
+            FaultKind::VaultMissing { region: r, vault: v } if r == region && v == vault => Some(VaultTrouble::Missing),
+            FaultKind::KeyUnusable { region: r, vault: v } if r == region && v == vault => {
+                Some(VaultTrouble::KeyUnusable)
+            }
+            _ => None,
+        })
+    }
+
     /// What meets the request on its way in. Of several faults the one injected last speaks.
     #[must_use]
     pub fn passage(&self, target: &Target, now: Timestamp, seed: u64, seq: u64) -> Passage {
@@ -347,7 +369,10 @@ fn check(fault: &Fault, regions: &[RegionId]) -> Result<(), String> {
         Err(format!("service: `{word}` is not one of {}", words.join(", ")))
     };
     match &fault.kind {
-        FaultKind::RegionDown { region, .. } | FaultKind::CredentialsExpired { region } => known_region(region),
+        FaultKind::RegionDown { region, .. }
+        | FaultKind::CredentialsExpired { region }
+        | FaultKind::VaultMissing { region, .. }
+        | FaultKind::KeyUnusable { region, .. } => known_region(region),
         FaultKind::ServiceDown { region, service, .. } => known_region(region).and_then(|()| known_service(service)),
         FaultKind::Throttling { region, service, share } => {
             known_region(region)?;
@@ -380,7 +405,10 @@ fn check(fault: &Fault, regions: &[RegionId]) -> Result<(), String> {
         FaultKind::JobsFail { job: Some(job), .. } if !JobKind::ALL.iter().any(|kind| kind.word() == job) => {
             Err(format!("job: `{job}` is not one of backup, copy, restore"))
         }
-        FaultKind::JobsFail { .. } | FaultKind::ControlPlaneImpaired { .. } => Ok(()),
+        FaultKind::ProgramEnds { program, .. } if !program.starts_with('/') => {
+            Err(format!("program: `{program}` is not an absolute path"))
+        }
+        FaultKind::JobsFail { .. } | FaultKind::ControlPlaneImpaired { .. } | FaultKind::ProgramEnds { .. } => Ok(()),
     }
 }
 

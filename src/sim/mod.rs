@@ -29,6 +29,7 @@ pub mod fault;
 pub(crate) mod fixture;
 pub mod gate;
 pub mod noise;
+pub mod outside;
 pub mod rds;
 pub mod route;
 pub mod route53;
@@ -250,6 +251,31 @@ impl Sim {
         let mut inner = self.lock();
         let now = self.now_of(&inner);
         inner.services.world.faults.clear_all(now)
+    }
+
+    /// Stands in for what lies outside AWS: runs a program, looks through one, or answers an address. Never
+    /// touches the machine. Recorded like a call of AWS.
+    #[must_use]
+    pub fn outside(&self, asked: &outside::Asked) -> Value {
+        let mut inner = self.lock();
+        let now = self.now_of(&inner);
+        inner.seq += 1;
+        let seq = inner.seq;
+        let (said, effect) = inner.services.outside(asked, now, self.seed, seq);
+        let region = asked.region(&inner.services.world, now);
+        let (service, operation) = asked.name();
+        inner.log.push(Received {
+            seq,
+            at: now,
+            service: service.to_owned(),
+            operation: operation.to_owned(),
+            region,
+            params: asked.summary(),
+            outcome: said.word(),
+            effect: effect == Effect::Changed,
+            awaited: false,
+        });
+        json!(said)
     }
 
     /// Received calls, oldest first.

@@ -16,6 +16,7 @@ mod describe;
 pub mod global;
 pub mod history;
 pub mod instance;
+mod restored;
 pub mod snapshots;
 mod topology;
 
