@@ -50,6 +50,9 @@ pub struct Common {
     /// Estate time at which the embedded simulator starts, instead of now: the same seed then gives the same estate
     #[arg(long, global = true, value_name = "RFC3339", value_parser = moment)]
     pub sim_start: Option<Timestamp>,
+    /// What goes wrong in the simulator and when: a scenario of the estate, or a file; its own speed holds unless --speed says another
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub scenario: Option<String>,
     /// Theme: default, light, high-contrast, monochrome, or a file
     #[arg(long, global = true, value_name = "NAME|FILE")]
     pub theme: Option<String>,
