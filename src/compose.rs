@@ -403,6 +403,10 @@ impl engine::Facts for Fresh {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
         self.0.fresh(app).await
     }
+
+    async fn latest(&self) -> Arc<Snapshot> {
+        self.0.snapshots().borrow().clone()
+    }
 }
 
 /// What this process knows of itself before anything answered: the embedded simulator is never called LIVE.

@@ -21,6 +21,7 @@ pub mod run;
 pub mod signal;
 pub mod spec;
 pub mod summary;
+pub mod wave;
 
 #[cfg(test)]
 mod tests;

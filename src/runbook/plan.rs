@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::guards::LossBound;
 use super::spec::{OnFailure, Only, RunbookKind, Variant};
 use crate::domain::{
     AppId, CallDescription, Hazard, RegionId, RunbookId, Side, StepId, Timestamp, compliance::RtoEstimate,
@@ -140,6 +141,9 @@ pub struct PlannedStep {
     pub retry_every: Duration,
     #[serde(default)]
     pub only: Only,
+    /// What it could lose, as the facts of the plan say; read again before it acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossBound>,
 }
 
 /// A guard with what is so now.
