@@ -14,6 +14,7 @@ pub mod keys;
 pub mod plan;
 pub mod run;
 pub mod runs;
+pub mod schema;
 pub mod sim;
 pub mod status;
 pub mod themes;
@@ -91,7 +92,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 pub enum Command {
     /// Every app's verdict, once: exit 0 ok, 1 warning, 2 critical, 3 unknown
     Status(status::StatusArgs),
-    /// Validate estate, runbooks, themes and keymaps, offline: exit 0 or 1
+    /// Validate estate, runbooks, scenarios, themes and keymaps, offline: exit 0 or 1
     Check(check::CheckArgs),
     /// What a runbook would do now: every call, guard and estimate; exit 0 ready, 2 blocked, 3 unknown
     Plan(plan::PlanArgs),
@@ -108,6 +109,8 @@ pub enum Command {
     },
     /// The keymap in force, as a table
     Keys,
+    /// JSON Schema of the files that people write, for their editors
+    Schema(schema::SchemaArgs),
     /// The bundled themes, or one theme's roles
     Themes(themes::ThemesArgs),
 }

@@ -123,6 +123,7 @@ pub mod lint;
 mod resolve;
 mod runbooks;
 pub mod scenarios;
+pub mod schema;
 mod signals;
 mod values;
 

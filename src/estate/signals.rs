@@ -29,6 +29,10 @@ pub(super) const SIGNALS: [&str; 8] =
 /// First keys that only a guard has; `lag_at_most` is a guard of its own there.
 pub(super) const GUARDS: [&str; 4] = ["lag_at_most", "ready_for", "fenced", "not_since"];
 
+/// Keys that go with one of those.
+pub(super) const MORE: [&str; 8] =
+    ["from_vantage_points", "below", "at_least", "is", "in", "component", "in_outage", "region"];
+
 /// The one word that allows a guard to be overridden: what a person then has to give.
 const OVERRIDES: [(&str, ()); 1] = [("reason-and-authoriser", ())];
 
