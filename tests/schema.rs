@@ -259,7 +259,7 @@ fn what_the_parsers_refuse_for_its_shape_the_schemas_refuse_too() {
             accepted.push(line.to_owned());
         }
     }
-    assert!(held >= 20, "only {held} files of the corpus were held against a schema");
+    assert!(held >= 15, "only {held} files of the corpus were held against a schema");
     assert!(accepted.is_empty(), "{}", accepted.join("\n"));
 }
 
