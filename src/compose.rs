@@ -366,8 +366,7 @@ async fn assemble(
             ..collect::Settings::default()
         },
     );
-    let folder = state_folder(common)?;
-    let journal = folder.join(if simulator.is_some() { "simulated.db" } else { "journal.db" });
+    let journal = state_folder(common)?.join(journal_name(backing));
     let store = engine::SqliteStore::open(&journal).map_err(|error| journal_failure(&journal, &error))?;
     let engine = Engine::open(engine::EngineParts {
         store: Arc::new(store),
@@ -424,6 +423,23 @@ fn permissions(common: &Common) -> engine::Permissions {
         drill: common.drill,
         endpoint_override: common.allow_endpoint_override,
     }
+}
+
+const fn journal_name(backing: Backing) -> &'static str {
+    match backing {
+        Backing::EmbeddedSimulator => "simulated.db",
+        Backing::Aws => "journal.db",
+    }
+}
+
+/// The journal that a run with these options would be written to. Needs neither AWS nor an estate that can be read.
+///
+/// # Errors
+/// When there is no home folder and none is named.
+pub fn journal(common: &Common) -> Result<PathBuf, Failure> {
+    let backing = if common.sim { Backing::EmbeddedSimulator } else { Backing::Aws };
+    let backing = source(common).map_or(backing, |(_, backing)| backing);
+    Ok(state_folder(common)?.join(journal_name(backing)))
 }
 
 fn journal_failure(journal: &Path, error: &dyn std::fmt::Display) -> Failure {

@@ -166,7 +166,8 @@ impl Zone {
 }
 
 /// A day of the week, Monday first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Weekday {
     Monday,
     Tuesday,
@@ -178,6 +179,11 @@ pub enum Weekday {
 }
 
 impl Weekday {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS[self as usize].0
+    }
+
     pub const WORDS: [(&'static str, Self); 7] = [
         ("monday", Self::Monday),
         ("tuesday", Self::Tuesday),

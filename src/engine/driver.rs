@@ -26,7 +26,7 @@ use crate::{
         finding::{Finding, Observed, Traces},
         fold::Course,
         guards,
-        interlock::{self, Circumstances},
+        interlock::{self, Circumstances, Stage},
         machine::{Do, Errand, Machine, Moment, Pace, Ready, Report, Rules, Survey, Task, Way},
         plan::Override,
         run::Answer,
@@ -277,9 +277,8 @@ impl Driver {
             }
             Errand::Survey => {
                 let given = self.machine.course.overrides(n);
-                let declared_at = self.machine.course.shown.declared_at;
                 async move {
-                    match site.survey(&given, declared_at).await {
+                    match site.survey(&given).await {
                         Ok((survey, snapshot)) => {
                             Back { task, report: Report::Surveyed(Ok(survey)), keep: Keep::Facts(snapshot) }
                         }
@@ -368,11 +367,7 @@ impl Site {
         }
     }
 
-    async fn survey(
-        &self,
-        given: &[(usize, Override)],
-        declared_at: Timestamp,
-    ) -> Result<(Survey, Arc<Snapshot>), SafeText> {
+    async fn survey(&self, given: &[(usize, Override)]) -> Result<(Survey, Arc<Snapshot>), SafeText> {
         let acting = self.acting()?;
         let snapshot = self.shared.fresh(self.app()).await;
         let read_at = self.shared.clock.monotonic();
@@ -385,6 +380,8 @@ impl Site {
             let interlocks = interlock::interlocks(&Circumstances {
                 facts: &facts,
                 authority: self.shared.authority(),
+                kind: self.frozen.plan.kind,
+                stage: Stage::Underway,
                 target: about.target,
                 calls: &calls,
                 busy: None,
@@ -392,7 +389,7 @@ impl Site {
             });
             let callers = calls.iter().find_map(|call| interlock::caller(&facts, call, about.target, about.now));
             let interlock = interlocks.into_iter().next().or(callers).map(|interlock| interlock.text);
-            let foreign = self.shared.foreign_hand(&self.frozen, &facts, declared_at);
+            let foreign = self.shared.foreign_hand(&self.frozen, &facts);
             Survey { guards, interlock, foreign, loss: acting.loss(&about), read_at }
         };
         Ok((survey, snapshot))

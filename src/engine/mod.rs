@@ -23,8 +23,8 @@ use self::{
 use crate::{
     aws::{Reader, Writer},
     domain::{
-        App, AppId, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, Timestamp, compliance::rto::AchievedRecord,
-        text::SafeText,
+        App, AppId, CallDescription, Clock, Estate, Mode, RegionId, RunbookId, Snapshot,
+        compliance::rto::AchievedRecord, text::SafeText,
     },
     runbook::{
         bind::Occasion,
@@ -32,7 +32,8 @@ use crate::{
         clocks,
         event::{Entry, Event},
         fold::{self, Course},
-        interlock::{Authority, Operators, Redirected},
+        foreign,
+        interlock::{self, Authority, Operators, Redirected},
         machine::Gate,
         plan::{Plan, PlanHash, PlanRequest},
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
@@ -49,7 +50,7 @@ use crate::{
 pub mod anchor;
 pub mod chain;
 mod driver;
-mod history;
+pub mod history;
 mod orphan;
 mod planning;
 pub mod sqlite;
@@ -220,11 +221,15 @@ impl Engine {
     #[must_use]
     pub fn achieved(&self) -> BTreeMap<AppId, Vec<AchievedRecord>> {
         let mut achieved: BTreeMap<AppId, Vec<AchievedRecord>> = BTreeMap::new();
-        for course in self.shared.lock().courses.values() {
-            if let Some(record) = clocks::record(course) {
-                achieved.entry(course.frozen.plan.app.clone()).or_default().push(record);
+        let state = self.shared.lock();
+        let unlisted = state.courses.values().filter(|course| !state.summaries.contains_key(&course.shown.id));
+        let unlisted = unlisted.filter_map(RunSummary::of).map(Arc::new);
+        for run in state.summaries.values().cloned().chain(unlisted) {
+            if let Some(record) = clocks::record(&run) {
+                achieved.entry(run.app.clone()).or_default().push(record);
             }
         }
+        drop(state);
         achieved
     }
 
@@ -277,8 +282,7 @@ impl Engine {
         for (known, declaration) in runs {
             let plan = &known.frozen.plan;
             let app = self.shared.estate.app(&plan.app).ok_or_else(|| refusal("the app is gone"))?;
-            let mut apps = vec![app.id.clone()];
-            apps.extend(app.depends_on.iter().cloned());
+            let apps: Vec<AppId> = interlock::crossing(&self.shared.estate, &app.id).into_iter().collect();
             let principal = self.shared.principal(&plan.target_region).await;
             let entry = Entry {
                 at: self.shared.clock.now(),
@@ -294,7 +298,7 @@ impl Engine {
         let store = Arc::clone(&self.shared.store);
         let created = tokio::task::spawn_blocking(move || store.create(&batch)).await;
         let created = match created.map_err(|error| refusal(error.to_string()))? {
-            Err(StoreError::Failed(why)) => {
+            Err(StoreError::Failed(why) | StoreError::Damaged(why)) => {
                 self.shared.fail(&SafeText::new(&why));
                 return Err(refusal(why));
             }
@@ -360,7 +364,7 @@ impl Engine {
         let store = Arc::clone(&self.shared.store);
         let appended = tokio::task::spawn_blocking(move || store.append(&lease, &written).map(|_| lease)).await;
         let lease = match appended.map_err(|error| refusal(error.to_string()))? {
-            Err(StoreError::Failed(why)) => {
+            Err(StoreError::Failed(why) | StoreError::Damaged(why)) => {
                 self.shared.fail(&SafeText::new(&why));
                 return Err(refusal(why));
             }
@@ -423,8 +427,11 @@ fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Optio
     crate::domain::diagnostic::nearest(written, known).map(str::to_owned)
 }
 
-/// A run from its record, as recovery and live running both make it.
-fn recover(stored: &Stored) -> Result<Course, SafeText> {
+/// A run from its checked record, as recovery and live running both make it.
+///
+/// # Errors
+/// When the record was changed, or cannot follow.
+pub fn recover(stored: &Stored) -> Result<Course, SafeText> {
     let unreadable = |why: String| SafeText::new(format!("the record of run {} cannot be read: {why}", stored.run));
     let frozen: Frozen = serde_json::from_str(&stored.plan).map_err(|error| unreadable(error.to_string()))?;
     stored.check().map_err(|found| unreadable(found.to_string()))?;
@@ -488,15 +495,16 @@ impl Shared {
     }
 
     fn about<'a>(&'a self, app: &'a App, snapshot: &'a Snapshot) -> FactsAbout<'a> {
-        FactsAbout { estate: &self.estate, app, snapshot, last_run_ended: self.last_run_ended(&app.id) }
+        FactsAbout { estate: &self.estate, app, snapshot, last_run_ended: self.last_run_ended(&app.id), attested: &[] }
     }
 
-    /// An unfinished run of the app, or of an app it depends on.
+    /// An unfinished run of the app, of an app it depends on, or of one that depends on it.
     fn busy(&self, app: &App) -> Option<SafeText> {
+        let crossing = interlock::crossing(&self.estate, &app.id);
         let state = self.lock();
         let open = state.courses.values().find(|course| {
             let of = &course.frozen.plan.app;
-            !course.shown.phase.ended() && (*of == app.id || app.depends_on.contains(of))
+            !course.shown.phase.ended() && crossing.contains(of)
         })?;
         let word = open.shown.phase.word();
         Some(SafeText::new(format!("run {} of {} has not ended: {word}", open.shown.id, open.frozen.plan.app)))
@@ -529,8 +537,17 @@ impl Shared {
     }
 
     /// What somebody else did to what the run is about, since it was declared.
-    fn foreign_hand(&self, _frozen: &Frozen, _facts: &FactsAbout<'_>, _since: Timestamp) -> Vec<SafeText> {
-        Vec::new()
+    fn foreign_hand(&self, frozen: &Frozen, facts: &FactsAbout<'_>) -> Vec<SafeText> {
+        let since = frozen.stood.at;
+        let state = self.lock();
+        let lately = |course: &&Course| course.shown.ended_at.is_none_or(|ended| since.is_none_or(|at| ended >= at));
+        let own: Vec<CallDescription> = state
+            .courses
+            .values()
+            .filter(lately)
+            .flat_map(|course| course.progress.iter().filter_map(|progress| progress.call.clone()))
+            .collect();
+        foreign::foreign_hand(facts, &frozen.stood, &own, self.clock.now())
     }
 
     async fn principal(&self, region: &RegionId) -> SafeText {

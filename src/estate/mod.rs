@@ -97,10 +97,17 @@
 //! `{ unreachable = "primary", from_vantage_points = 2 }` (default 2) · `{ reachable = "primary" }` ·
 //! `{ metric = "<component>", below = 1 }` or `at_least` · `{ health_check = "<component>", is = "unhealthy" }` ·
 //! `{ served = "<app>", below = "50%" }` or `at_least` · `{ writer = "<component>", in = "recovery" }` ·
-//! `{ replicating = "<component>" }` · `{ lag_at_most = "5s", component = "<component>" }`.
+//! `{ replicating = "<component>" }` · `{ lag_at_most = "5s", component = "<component>" }` ·
+//! `{ verdict = ["met", "at-risk"] }` (of the app, or of `component`) ·
+//! `{ recovery_point_newer_than = "2h", component = "<component>", region = "recovery" }` (by data time) ·
+//! `{ quorum = 2, of = [ { … }, { … } ] }`.
 //!
 //! Guards only: `{ lag_at_most = "5s", in_outage = "last-sample" }` (of `component`, else of the step's own) ·
-//! `{ ready_for = "100%", region = "recovery" }` · `{ fenced = "primary" }` · `{ not_since = "30m" }`.
+//! `{ ready_for = "100%", region = "recovery" }` · `{ fenced = "primary" }` · `{ not_since = "30m" }` ·
+//! `{ images_equal = "<component>" }` and `{ configuration_equal = "<component>" }` (a metric that counts differences, or
+//! `attested = "<checklist step before it>"`) · `{ not_inside = "primary", attested = "<step>" }` ·
+//! `{ credentials_outlive = "1h", region = "recovery" }` · `{ ttl_at_most = "60s", component = "<record>" }` ·
+//! `{ freeze = "none" }` · `{ window = "saturday", opens = "22:00", lasts = "4h" }` (or `"daily"`).
 //! Any guard may add `override = "reason-and-authoriser"`; without it nobody can override it.
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};

@@ -13,25 +13,64 @@ use super::{
     values::{self, SIDES},
 };
 use crate::domain::{
-    Component, Side,
+    Component, Side, StepId,
     app::Param,
     diagnostic::nearest,
     document::{Report, Table, Value},
     fact::What,
+    time::Weekday,
 };
 use crate::runbook::bind;
-use crate::runbook::spec::{Guard, GuardSpec, Signal, Spot};
+use crate::runbook::spec::{Guard, GuardSpec, Parity, Signal, Spot};
 
 /// First keys of a signal.
-pub(super) const SIGNALS: [&str; 8] =
-    ["unreachable", "reachable", "metric", "health_check", "served", "writer", "replicating", "lag_at_most"];
+pub(super) const SIGNALS: [&str; 11] = [
+    "unreachable",
+    "reachable",
+    "metric",
+    "health_check",
+    "served",
+    "writer",
+    "replicating",
+    "lag_at_most",
+    "verdict",
+    "recovery_point_newer_than",
+    "quorum",
+];
 
 /// First keys that only a guard has; `lag_at_most` is a guard of its own there.
-pub(super) const GUARDS: [&str; 4] = ["lag_at_most", "ready_for", "fenced", "not_since"];
+pub(super) const GUARDS: [&str; 11] = [
+    "lag_at_most",
+    "ready_for",
+    "fenced",
+    "not_since",
+    "images_equal",
+    "configuration_equal",
+    "credentials_outlive",
+    "ttl_at_most",
+    "freeze",
+    "window",
+    "not_inside",
+];
+
+/// `verdict = [ … ]`.
+const VERDICTS: [&str; 5] = ["met", "at-risk", "breached", "unknown", "no-target"];
 
 /// Keys that go with one of those.
-pub(super) const MORE: [&str; 8] =
-    ["from_vantage_points", "below", "at_least", "is", "in", "component", "in_outage", "region"];
+pub(super) const MORE: [&str; 12] = [
+    "from_vantage_points",
+    "below",
+    "at_least",
+    "is",
+    "in",
+    "component",
+    "in_outage",
+    "region",
+    "attested",
+    "opens",
+    "lasts",
+    "of",
+];
 
 /// The one word that allows a guard to be overridden: what a person then has to give.
 const OVERRIDES: [(&str, ()); 1] = [("reason-and-authoriser", ())];
@@ -168,8 +207,61 @@ fn guard(small: &Small<'_, '_, '_, '_, '_>, first: &str) -> Option<Guard> {
             Some(Guard::ReadyFor { percent: (percent?.0 * 100.0).round() as u32, side: side? })
         }
         "fenced" => small.side("fenced").map(|side| Guard::Fenced { side }),
+        "images_equal" => parity(small, "images_equal", Parity::Images),
+        "configuration_equal" => parity(small, "configuration_equal", Parity::Configuration),
+        "credentials_outlive" => {
+            let limit = small.duration("credentials_outlive");
+            let side = small.need_side("region");
+            Some(Guard::CredentialsOutlive { side: side?, limit: limit? })
+        }
+        "ttl_at_most" => {
+            let limit = small.duration("ttl_at_most");
+            table.need("component")?;
+            let component = small.component("component", "a `route53-record`", |c| c.kind == "route53-record")?;
+            Some(Guard::TtlAtMost { component, limit: limit? })
+        }
+        "freeze" => table.word(first, &[("none", ())]).map(|_| Guard::NoFreeze),
+        "window" => {
+            let days = Weekday::WORDS.map(|(word, day)| (word, Some(day)));
+            let every: Vec<(&str, Option<Weekday>)> = days.into_iter().chain([("daily", None)]).collect();
+            let day = table.word(first, &every);
+            let opens = table.need_text("opens").and_then(|(text, span)| past_midnight(table, &text, span));
+            let lasts = table.get("lasts").is_some().then(|| table.duration("lasts")).flatten();
+            if table.get("lasts").is_none() {
+                let help = Some("lasts = \"4h\"".into());
+                table.report().error("missing-key", table.span(), "the window does not say how long".to_owned(), help);
+            }
+            Some(Guard::InWindow { day: day?.0, from: opens?, lasts: lasts?.0 })
+        }
+        "not_inside" => {
+            let side = small.side("not_inside");
+            let attested = table.text("attested").map(|(id, _)| StepId::new(&id));
+            Some(Guard::NotInside { side: side?, attested })
+        }
         _ => small.duration("not_since").map(|minimum| Guard::NotSince { minimum }),
     }
+}
+
+/// Parity names a metric that counts what differs, or a component that a checklist attests.
+fn parity(small: &Small<'_, '_, '_, '_, '_>, first: &'static str, of: Parity) -> Option<Guard> {
+    let component = small.component(first, "a component", |_| true)?;
+    let attested = small.table.text("attested").map(|(id, _)| StepId::new(&id));
+    Some(Guard::Parity { of, component, attested })
+}
+
+/// `22:00`
+fn past_midnight(table: &Table<'_, '_>, text: &str, span: Range<usize>) -> Option<Duration> {
+    let read = |text: &str| {
+        let (hours, minutes) = text.split_once(':')?;
+        let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours < 24 && minutes < 60).then(|| Duration::from_secs(hours * 3_600 + minutes * 60))
+    };
+    let found = read(text);
+    if found.is_none() {
+        let message = format!("`{text}` is not a time of day");
+        table.report().error("bad-time", span, message, Some("\"22:00\"".into()));
+    }
+    found
 }
 
 fn signal(small: &Small<'_, '_, '_, '_, '_>, first: &str) -> Option<Signal> {
@@ -213,6 +305,64 @@ fn signal(small: &Small<'_, '_, '_, '_, '_>, first: &str) -> Option<Signal> {
         "replicating" => {
             let component = small.component("replicating", "an `aurora-global`", has_writer)?;
             Some(Signal::Replicating { component })
+        }
+        "verdict" => {
+            let component = match table.get("component") {
+                Some(_) => Some(small.component("component", "a component", |_| true)?),
+                None => None,
+            };
+            let mut is = Vec::new();
+            for (text, span) in table.texts(first) {
+                let words = VERDICTS.map(|word| (word, word));
+                is.push(table.choose(first, &text, span, &words)?.0.to_owned());
+            }
+            if is.is_empty() {
+                let help = Some("verdict = [\"met\"]".into());
+                table.report().error("empty-list", table.span(), "no verdict is named".to_owned(), help);
+                return None;
+            }
+            Some(Signal::Verdict { component, is })
+        }
+        "recovery_point_newer_than" => {
+            let newer_than = small.duration("recovery_point_newer_than");
+            let side = small.need_side("region");
+            table.need("component")?;
+            let component = small.component("component", "a component with recovery points", has_points);
+            Some(Signal::RecoveryPoint { component: component?, newer_than: newer_than?, side: side? })
+        }
+        "quorum" => {
+            let need = table.integer(first).map(|(need, _)| need);
+            // One level: a quorum of quorums is read by nobody at three in the morning.
+            let known: Vec<&'static str> = SIGNALS.into_iter().filter(|key| *key != "quorum").collect();
+            let each = |value: Value<'_, '_>| {
+                let mut inner = table.as_table("of", value)?;
+                inner.call_it("the signal");
+                // A place in a quorum has no name of its own to be filled by.
+                if let Some((key, span, _)) = inner
+                    .entries()
+                    .into_iter()
+                    .find(|(_, _, value)| value.raw().as_str().is_some_and(|text| reference(text).is_some()))
+                {
+                    let message = format!("`{key}` refers to a parameter inside a quorum");
+                    table.report().error("parameter-type", span, message, None);
+                    return None;
+                }
+                let nested = Small { table: &inner, scope: small.scope, spot: small.spot };
+                let found = first_key(&inner, &known, value.span()).and_then(|first| signal(&nested, first));
+                inner.done();
+                found
+            };
+            let of: Vec<Signal> = table.list("of").into_iter().filter_map(each).collect();
+            let need = need?;
+            match u32::try_from(need) {
+                Ok(count) if count >= 1 && count as usize <= of.len() => Some(Signal::Quorum { need: count, of }),
+                _ => {
+                    let message = format!("`quorum = {need}` of {} signals", of.len());
+                    let help = Some(format!("a whole number from 1 to {}", of.len()));
+                    table.report().error("bad-quorum", table.span(), message, help);
+                    None
+                }
+            }
         }
         _ => {
             let limit = small.duration("lag_at_most");
@@ -259,6 +409,12 @@ fn exactly_one(table: &Table<'_, '_>, below: &str, at_least: &str) -> Option<Bou
 
 fn has_lag(component: &Component) -> bool {
     matches!(component.region_lost, Some((_, What::Lag)))
+}
+
+fn has_points(component: &Component) -> bool {
+    let pointlike = |what: What| matches!(what, What::RecoveryPoints | What::Restorable);
+    component.region_lost.is_some_and(|(_, what)| pointlike(what))
+        || component.corrupted.iter().any(|(_, what)| pointlike(*what))
 }
 
 fn has_writer(component: &Component) -> bool {

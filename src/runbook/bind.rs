@@ -289,7 +289,8 @@ pub(crate) fn drop_optional(step: &mut StepSpec, hole: &Hole) -> Result<(), Stri
 }
 
 /// The keys of a signal or guard that name a component.
-const COMPONENT_KEYS: [&str; 5] = ["metric", "health_check", "writer", "replicating", "component"];
+const COMPONENT_KEYS: [&str; 7] =
+    ["metric", "health_check", "writer", "replicating", "component", "images_equal", "configuration_equal"];
 
 fn fill_signal(signal: &mut Signal, key: &str, value: &Param) -> Option<()> {
     match (signal, value) {
@@ -299,14 +300,25 @@ fn fill_signal(signal: &mut Signal, key: &str, value: &Param) -> Option<()> {
             | Signal::HealthCheck { component, .. }
             | Signal::WriterIn { component, .. }
             | Signal::LagAtMost { component, .. }
-            | Signal::Replicating { component },
+            | Signal::RecoveryPoint { component, .. }
+            | Signal::Replicating { component }
+            | Signal::RecoveryPoint { component, .. },
             Param::Text(text),
         ) if COMPONENT_KEYS.contains(&key) => component.clone_from(text),
         (Signal::MetricBelow { limit, .. }, Param::Number(number)) if key == "below" => *limit = *number,
         (Signal::MetricAtLeast { limit, .. }, Param::Number(number)) if key == "at_least" => *limit = *number,
-        (Signal::LagAtMost { limit, .. }, Param::Duration(duration)) => *limit = *duration,
+        (Signal::Verdict { component, .. }, Param::Text(text)) if COMPONENT_KEYS.contains(&key) => {
+            *component = Some(text.clone());
+        }
         (
-            Signal::Unreachable { side, .. } | Signal::Reachable { side } | Signal::WriterIn { side, .. },
+            Signal::LagAtMost { limit, .. } | Signal::RecoveryPoint { newer_than: limit, .. },
+            Param::Duration(duration),
+        ) => *limit = *duration,
+        (
+            Signal::Unreachable { side, .. }
+            | Signal::Reachable { side }
+            | Signal::WriterIn { side, .. }
+            | Signal::RecoveryPoint { side, .. },
             Param::Side(to),
         ) => *side = *to,
         _ => return None,
@@ -320,9 +332,22 @@ fn fill_guard(guard: &mut Guard, key: &str, value: &Param) -> Option<()> {
         (Guard::LagAtMost { component, .. }, Param::Text(text)) if COMPONENT_KEYS.contains(&key) => {
             *component = Some(text.clone())
         }
-        (Guard::LagAtMost { limit, .. }, Param::Duration(duration)) => *limit = *duration,
+        (
+            Guard::LagAtMost { limit, .. } | Guard::CredentialsOutlive { limit, .. } | Guard::TtlAtMost { limit, .. },
+            Param::Duration(duration),
+        ) => *limit = *duration,
+        (Guard::TtlAtMost { component, .. } | Guard::Parity { component, .. }, Param::Text(text)) => {
+            component.clone_from(text);
+        }
+        (Guard::CredentialsOutlive { side, .. } | Guard::NotInside { side, .. }, Param::Side(to)) => *side = *to,
         (Guard::NotSince { minimum }, Param::Duration(duration)) => *minimum = *duration,
-        (Guard::ReadyFor { side, .. } | Guard::Fenced { side }, Param::Side(to)) => *side = *to,
+        (
+            Guard::ReadyFor { side, .. }
+            | Guard::Fenced { side }
+            | Guard::CredentialsOutlive { side, .. }
+            | Guard::NotInside { side, .. },
+            Param::Side(to),
+        ) => *side = *to,
         _ => return None,
     }
     Some(())

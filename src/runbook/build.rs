@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use super::{
     bind,
     estimate::{self, Past},
-    guards,
-    interlock::{self, Authority, Circumstances},
+    foreign::{self, Stood},
+    guards, guards_estate,
+    interlock::{self, Authority, Circumstances, Stage},
     plan::{GuardReading, Interlock, Plan, PlanHash, PlannedStep},
     signal::Facts,
     spec::{Guard, GuardSpec, Only, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec, Variant},
@@ -34,6 +35,9 @@ pub struct Frozen {
     pub steps: Vec<FrozenStep>,
     /// Parameters of the components that the steps name, as they were: an estate that changed since is refused.
     pub components: BTreeMap<ComponentId, Params>,
+    /// What stood on the app when the plan was made: what differs later, and no run of ours asked for, somebody else did.
+    #[serde(default)]
+    pub stood: Stood,
 }
 
 /// What a step was told to do.
@@ -171,18 +175,28 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         });
     }
     let calls: Vec<&CallDescription> = planned.iter().flat_map(|step| &step.calls).collect();
-    let circumstances =
-        Circumstances { facts, authority: draft.authority, target, calls: &calls, busy: draft.busy, now };
+    let execution = estimate::execution(runbook, facts.app, draft.past);
+    // The board's own function: the two cannot disagree.
+    let estimate = rto::estimate(&facts.app.timings, &execution);
+    let circumstances = Circumstances {
+        facts,
+        authority: draft.authority,
+        kind: runbook.kind,
+        target,
+        calls: &calls,
+        stage: Stage::Start { takes: estimate.from_declaration() },
+        busy: draft.busy,
+        now,
+    };
     let mut interlocks = interlock::interlocks(&circumstances);
     interlocks.append(&mut unresolved);
+    interlocks.extend(unattestable(runbook));
     if facts.snapshot.mode == Mode::Drill {
         interlocks.extend(bind::left_behind(&runbook.steps).into_iter().map(|(step, what)| Interlock {
             code: "drill-without-cleanup".to_owned(),
             text: SafeText::new(format!("drill: step {} leaves a {what} that no later step takes away", step.id)),
         }));
     }
-
-    let execution = estimate::execution(runbook, facts.app, draft.past);
     let account = facts
         .estate
         .access
@@ -219,13 +233,12 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             .min(),
         steps: planned,
         interlocks,
-        // The board's own function: the two cannot disagree.
-        estimate: rto::estimate(&facts.app.timings, &execution),
+        estimate,
         // The clock of the RTO runs for the unplanned; a planned move or the way home has none.
         rto_target: facts.app.rto.filter(|_| runbook.kind == RunbookKind::Failover),
     };
     plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode));
-    Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components }
+    Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components, stood: foreign::stood(facts, now) }
 }
 
 /// Facts are in the order of their apps: before the first of this one.
@@ -250,8 +263,26 @@ fn readings(
     readings
 }
 
-/// A step that moves the writer makes "the writer is there" true.
+/// Guards that name a checklist that is not one, or comes later: they could never hold.
+fn unattestable(runbook: &RunbookSpec) -> Vec<Interlock> {
+    let mut found = Vec::new();
+    for (n, step) in runbook.steps.iter().enumerate() {
+        for by in step.guards.iter().filter_map(|spec| spec.guard.attested_by()) {
+            let before = runbook.steps[..n].iter().find(|earlier| earlier.id == *by);
+            if before.is_none_or(|earlier| earlier.kind != guards_estate::CHECKLIST) {
+                let text = format!("step {} {}: {by} is no checklist before it", n + 1, step.title);
+                found.push(Interlock { code: "unattestable".to_owned(), text: SafeText::new(text) });
+            }
+        }
+    }
+    found
+}
+
+/// A step that moves the writer makes "the writer is there" true; a checklist, what it attests.
 fn makes_true(step: &StepSpec, guard: &Guard) -> bool {
+    if let Some(by) = guard.attested_by() {
+        return step.id == *by && step.kind == guards_estate::CHECKLIST;
+    }
     let Guard::Holds(Signal::WriterIn { component, side }) = guard else { return false };
     matches!(step.kind, "aurora.failover-global" | "aurora.switchover-global")
         && self::side(step, "target") == Some(*side)

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     decide::UNBOUNDED,
     event::{Entry, Event, Outcome},
-    fold::Course,
     plan::{Plan, PlannedStep},
-    run::{Answer, Ask, Phase, RunState, StepPhase, StepState},
+    run::{Answer, Ask, RunState, StepPhase, StepState},
     spec::{RunbookKind, Variant},
+    summary::RunSummary,
 };
 use crate::domain::{
     Hazard, StepId, Timestamp,
@@ -377,20 +377,19 @@ pub fn achieved(state: &RunState, timeline: &Timeline, now: Timestamp) -> Achiev
 
 /// What a completed failover proves of its app's RTO; none of a run that did not complete or goes another way.
 #[must_use]
-pub fn record(course: &Course) -> Option<AchievedRecord> {
-    let state = &course.shown;
-    let ended = state.ended_at.filter(|_| matches!(state.phase, Phase::Completed { .. }))?;
+pub fn record(run: &RunSummary) -> Option<AchievedRecord> {
     // A check-only run moved nobody.
-    let whole = state.plan.variant == Variant::Whole;
-    (whole && state.plan.kind == RunbookKind::Failover).then(|| AchievedRecord {
-        name: SafeText::new(format!("run {}", state.id)),
-        at: ended,
-        runbook: state.plan.runbook.clone(),
-        runbook_digest: course.frozen.runbook_digest.clone(),
-        origin: Origin::of_mode_word(&state.plan.mode_word),
-        from_outage: state.declaration.outage_at.map(|outage| ended.since(outage)),
-        from_declaration: ended.since(state.declared_at),
-        skipped: skipped(state),
+    let whole = run.variant == Variant::Whole && run.kind == RunbookKind::Failover && run.completed();
+    let (from_outage, from_declaration) = run.achieved();
+    whole.then(|| AchievedRecord {
+        name: SafeText::new(format!("run {}", run.id)),
+        at: run.ended_at,
+        runbook: run.runbook.clone(),
+        runbook_digest: run.runbook_digest.clone(),
+        origin: Origin::of_mode_word(&run.mode_word),
+        from_outage,
+        from_declaration,
+        skipped: run.skipped,
     })
 }
 
@@ -404,7 +403,7 @@ pub fn durations<'a>(
     done.filter_map(|step| Some((step.id.clone(), timeline.work(step, step.ended_at?).length())))
 }
 
-fn skipped(state: &RunState) -> u32 {
+pub(super) fn skipped(state: &RunState) -> u32 {
     state.steps.iter().filter(|step| matches!(step.phase, StepPhase::Skipped { .. })).count() as u32
 }
 

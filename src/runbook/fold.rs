@@ -678,7 +678,8 @@ fn settle(course: &mut Course, entry: &Entry) {
 }
 
 /// The entry in words; `None` for what says nothing to a person.
-fn line(entry: &Entry) -> Option<SafeText> {
+#[must_use]
+pub fn line(entry: &Entry) -> Option<SafeText> {
     let actor = &entry.actor;
     Some(SafeText::new(match &entry.event {
         Event::Declared { .. } | Event::Guarded { .. } => return None,

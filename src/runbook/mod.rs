@@ -14,14 +14,20 @@ pub mod finding;
 pub mod fold;
 pub mod foreign;
 pub mod guards;
+pub mod guards_estate;
 pub mod interlock;
 pub mod machine;
 pub mod plan;
 pub mod run;
 pub mod signal;
+mod signal_data;
 pub mod spec;
 pub mod summary;
 pub mod wave;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_clocks;
+#[cfg(test)]
+mod tests_guards;

@@ -9,6 +9,7 @@ use crate::domain::{
     app::{Param, Strategy},
     kind::{ParamShape, ParamSpec},
     text::SafeText,
+    time::Weekday,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -264,6 +265,41 @@ pub enum Signal {
     Replicating {
         component: String,
     },
+    /// The judgement on the app, or on the component, is one of these words: `met`, `at-risk`, …
+    Verdict {
+        component: Option<String>,
+        is: Vec<String>,
+    },
+    /// The newest point that can be restored on that side, by its data time.
+    RecoveryPoint {
+        component: String,
+        newer_than: Duration,
+        side: crate::domain::Side,
+    },
+    /// So many of these, so that no single blind spot decides.
+    Quorum {
+        need: u32,
+        of: Vec<Signal>,
+    },
+}
+
+/// What is the same on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parity {
+    /// Image tags.
+    Images,
+    Configuration,
+}
+
+impl Parity {
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Images => "image tags",
+            Self::Configuration => "configuration",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -295,7 +331,46 @@ pub enum Guard {
     NotSince {
         minimum: Duration,
     },
+    /// Both sides run the same; `component` is a metric that counts differences, or what a checklist attests.
+    Parity {
+        of: Parity,
+        component: String,
+        attested: Option<StepId>,
+    },
+    /// The operator's session on that side lasts so long.
+    CredentialsOutlive {
+        side: crate::domain::Side,
+        limit: Duration,
+    },
+    TtlAtMost {
+        component: String,
+        limit: Duration,
+    },
+    /// No freeze of the estate is in force for the app.
+    NoFreeze,
+    /// In a maintenance window: `from` past midnight in the estate's zone, weekly or daily.
+    InWindow {
+        day: Option<Weekday>,
+        from: Duration,
+        lasts: Duration,
+    },
+    /// This console does not run in the Region of that side.
+    NotInside {
+        side: crate::domain::Side,
+        attested: Option<StepId>,
+    },
     Holds(Signal),
+}
+
+impl Guard {
+    /// The checklist in which a person may attest it.
+    #[must_use]
+    pub const fn attested_by(&self) -> Option<&StepId> {
+        match self {
+            Self::Parity { attested, .. } | Self::NotInside { attested, .. } => attested.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// A kind of step, as data; the rows are owned by `crate::steps`.

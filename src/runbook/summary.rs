@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    clocks::{Achieved, LossWindow},
+    clocks::{self, Achieved, LossWindow},
     finding::Leftover,
     fold::{self, Course},
     run::{Phase, RunId},
-    spec::RunbookKind,
+    spec::{RunbookKind, Variant},
 };
 use crate::domain::{AppId, RegionId, RunbookId, StepId, Timestamp, text::SafeText};
 
@@ -52,6 +52,11 @@ pub struct RunSummary {
     pub leftovers: Vec<Leftover>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<(Achieved, LossWindow)>,
+    #[serde(default)]
+    pub variant: Variant,
+    /// Steps left out, by a person or by the runbook's own policy.
+    #[serde(default)]
+    pub skipped: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +101,8 @@ impl RunSummary {
             wave: shown.declaration.wave.as_ref().map(|mark| mark.id.clone()),
             leftovers: shown.leftovers.clone(),
             measured: shown.measured.clone(),
+            variant: plan.variant,
+            skipped: clocks::skipped(shown),
         })
     }
 

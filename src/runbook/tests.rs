@@ -126,6 +126,7 @@ fn frozen(hazard: Hazard) -> Arc<Frozen> {
         runbook_digest: "d".into(),
         steps: vec![step("gone", "check", Vec::new()), step("promote", "aurora.failover-global", guard_specs())],
         components: std::collections::BTreeMap::new(),
+        stood: super::foreign::Stood::default(),
     })
 }
 

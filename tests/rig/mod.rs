@@ -275,8 +275,12 @@ impl Rig {
         Self { sim: Arc::new(sim), hand, folder, prepared: Mutex::new(0) }
     }
 
+    pub fn journal(&self) -> std::path::PathBuf {
+        self.folder.path().join("state/journal.db")
+    }
+
     pub fn store(&self) -> SqliteStore {
-        SqliteStore::open(&self.folder.path().join("state/journal.db")).expect("the journal opens")
+        SqliteStore::open(&self.journal()).expect("the journal opens")
     }
 
     pub fn mumbai_down(&self, how: Down) -> u64 {

@@ -536,6 +536,7 @@ pub fn snapshot(mode: Mode, seen: Timestamp, outage: Outage) -> Snapshot {
             account: text("111122223333"),
             arn: text("arn:aws:sts::111122223333:assumed-role/oncall/asha"),
             skew_seconds: Some(0),
+            session: pointsman::domain::resource::Session::Unlimited,
         };
         snapshot.identities.insert(id.clone(), observed(identity, region, seen));
         let alarm = |name: &str, state, silent| Alarm {

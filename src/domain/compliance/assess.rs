@@ -21,7 +21,7 @@ use crate::domain::{
 };
 
 /// Own clock against AWS's, in seconds, beyond which no age can be trusted.
-const SKEW_MAX_SECONDS: i64 = 30;
+pub const SKEW_MAX_SECONDS: i64 = 30;
 
 /// How long a top-tier app may be unknown before that is critical.
 const UNKNOWN_MAX: Duration = Duration::from_mins(15);
