@@ -26,6 +26,7 @@ use crate::{
         call::CallRecord,
         compliance::{self, Execution, Question},
         diagnostic::{Level, SourceFile, render},
+        scenario::Scenario,
     },
     engine::{self, Engine},
     estate,
@@ -50,6 +51,17 @@ pub struct Files {
     pub runbooks: Vec<Arc<RunbookSpec>>,
     /// Behind the estate: AWS, or the simulator inside this process.
     pub backing: Backing,
+    /// What goes wrong in the simulator, where one was named.
+    pub scenario: Option<Arc<Scenario>>,
+}
+
+impl Files {
+    /// A scenario has a speed of its own, unless the person said another than the usual one.
+    #[must_use]
+    pub fn speed(&self, common: &Common) -> f64 {
+        let usual = (common.speed - 1.0).abs() < f64::EPSILON;
+        self.scenario.as_ref().filter(|_| usual).map_or(common.speed, |scenario| scenario.speed)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,10 +135,25 @@ pub fn load_estate(common: &Common) -> Result<Files, Failure> {
             // What only a date can tell (drills overdue, acceptances lapsed) is found against today.
             let mut dated = (*estate).clone();
             dated.warnings.extend(estate::dated_warnings(&estate, SystemClock::default().wall()));
-            Ok(Files { estate: Arc::new(dated), runbooks: loaded.runbooks, backing })
+            let scenario = scenario(common, &source, &dated)?;
+            Ok(Files { estate: Arc::new(dated), runbooks: loaded.runbooks, backing, scenario })
         }
         _ => Err(broken("the estate has errors", &errors)),
     }
+}
+
+/// The scenario that is named: one of the estate's, else a file.
+fn scenario(common: &Common, source: &estate::Source, estate: &Estate) -> Result<Option<Arc<Scenario>>, Failure> {
+    let Some(wanted) = &common.scenario else { return Ok(None) };
+    let (known, _) = estate::scenarios::load(source, estate, sim::fault::CATALOGUE);
+    let ids: Vec<&str> = known.iter().map(|scenario| scenario.id.as_str()).collect();
+    if let Some(found) = known.iter().find(|scenario| scenario.id == *wanted) {
+        return Ok(Some(Arc::new(found.clone())));
+    }
+    let file = read_named("scenario", wanted, &ids)?;
+    let (found, diagnostics) = estate::scenarios::parse(&file, estate, sim::fault::CATALOGUE);
+    let errors: Vec<&Diagnostic> = diagnostics.iter().collect();
+    found.map(|scenario| Some(Arc::new(scenario))).ok_or_else(|| broken("the scenario has errors", &errors))
 }
 
 fn broken(what: &str, errors: &[&Diagnostic]) -> Failure {
@@ -177,6 +204,9 @@ pub fn check(common: &Common) -> Result<Checked, Failure> {
     let dated =
         loaded.estate.as_deref().map(|e| estate::dated_warnings(e, SystemClock::default().wall())).unwrap_or_default();
     let mut diagnostics = loaded.diagnostics;
+    if let Some(estate) = &loaded.estate {
+        diagnostics.extend(estate::scenarios::load(&source, estate, sim::fault::CATALOGUE).1);
+    }
     if let Some(wanted) = common.theme.as_deref().filter(|w| Theme::bundled(w).is_none()) {
         let file = read_named("theme", wanted, &theme::bundled_names())?;
         diagnostics.extend(theme::parse(&file, &theme::bundled_source).1);
@@ -192,17 +222,23 @@ pub fn check(common: &Common) -> Result<Checked, Failure> {
     Ok(Checked { what, diagnostics, dated })
 }
 
-/// The simulator of an estate, starting now on the wall.
-#[must_use]
-pub fn simulator(common: &Common, files: &Files, clock: &Arc<SystemClock>) -> Arc<Sim> {
+/// The simulator of an estate, starting now on the wall, with its scenario.
+///
+/// # Errors
+/// A scenario that the simulator does not take.
+pub fn simulator(common: &Common, files: &Files, clock: &Arc<SystemClock>) -> Result<Arc<Sim>, Failure> {
     let clock: Arc<dyn Clock> = clock.clone();
-    Arc::new(Sim::new(sim::Options {
+    let sim = Arc::new(Sim::new(sim::Options {
         estate: files.estate.clone(),
         seed: common.seed,
-        speed: common.speed,
+        speed: files.speed(common),
         start: common.sim_start.unwrap_or_else(|| clock.wall()),
         clock,
-    }))
+    }));
+    if let Some(scenario) = &files.scenario {
+        sim.play(scenario).map_err(|why| Failure::usage([why, "correct the scenario".to_owned()]))?;
+    }
+    Ok(sim)
 }
 
 /// The simulator behind the SDK's own connector: signing, retries, time-outs and parsing stay the real ones.
@@ -357,13 +393,20 @@ async fn assemble(
     clock: Arc<SystemClock>,
     prepare: impl FnOnce(&Sim) + Send,
 ) -> Result<Core, Failure> {
-    let Files { estate, runbooks, backing } = files.clone();
+    let speed = files.speed(common);
+    let Files { estate, runbooks, backing, scenario } = files.clone();
+    if let (Backing::Aws, Some(scenario)) = (backing, &scenario) {
+        return Err(Failure::usage([
+            format!("--scenario {}: a scenario is played in the simulator only", scenario.id),
+            "add --sim, or give it to `pointsman sim serve`".to_owned(),
+        ]));
+    }
     let simulator = match backing {
         Backing::Aws => None,
         Backing::EmbeddedSimulator => {
-            let sim = simulator(common, &files, &clock);
+            let sim = simulator(common, &files, &clock)?;
             prepare(&sim);
-            clock.anchor(sim.now(), common.speed);
+            clock.anchor(sim.now(), speed);
             Some(sim)
         }
     };
@@ -381,7 +424,7 @@ async fn assemble(
         reader.clone(),
         dyn_clock.clone(),
         collect::Settings {
-            mode: opening_mode(common, backing),
+            mode: opening_mode(common, backing, speed),
             endpoint_overrides: connection.endpoint_overrides().to_vec(),
             ..collect::Settings::default()
         },
@@ -439,9 +482,9 @@ impl engine::Facts for Fresh {
 }
 
 /// What this process knows of itself before anything answered: the embedded simulator is never called LIVE.
-fn opening_mode(common: &Common, backing: Backing) -> Mode {
+fn opening_mode(common: &Common, backing: Backing, speed: f64) -> Mode {
     match backing {
-        Backing::EmbeddedSimulator => Mode::Simulated { speed: common.speed },
+        Backing::EmbeddedSimulator => Mode::Simulated { speed },
         Backing::Aws if common.drill => Mode::Drill,
         Backing::Aws => Mode::Live,
     }
@@ -599,7 +642,7 @@ pub fn console(common: &Common) -> Result<u8, Failure> {
     let themes = console_themes(common)?;
     let files = load_estate(common)?;
     let clock = Arc::new(SystemClock::default());
-    let mode = opening_mode(common, files.backing);
+    let mode = opening_mode(common, files.backing, files.speed(common));
     let notice = (files.backing == Backing::EmbeddedSimulator && common.estate.is_none() && !common.sim)
         .then(|| SafeText::new("no estate was named: the bundled one, on the embedded simulator"));
     let state = tui::State::new(tui::Opening {

@@ -57,6 +57,22 @@ pub(super) const GUARDS: [&str; 11] = [
 /// `verdict = [ … ]`.
 const VERDICTS: [&str; 5] = ["met", "at-risk", "breached", "unknown", "no-target"];
 
+/// Keys that go with one of those.
+pub(super) const MORE: [&str; 12] = [
+    "from_vantage_points",
+    "below",
+    "at_least",
+    "is",
+    "in",
+    "component",
+    "in_outage",
+    "region",
+    "attested",
+    "opens",
+    "lasts",
+    "of",
+];
+
 /// The one word that allows a guard to be overridden: what a person then has to give.
 const OVERRIDES: [(&str, ()); 1] = [("reason-and-authoriser", ())];
 
@@ -330,7 +346,16 @@ fn signal(small: &Small<'_, '_, '_, '_, '_>, first: &str) -> Option<Signal> {
             let each = |value: Value<'_, '_>| {
                 let mut inner = table.as_table("of", value)?;
                 inner.call_it("the signal");
-                // A reference in here is told to be out of place when the runbook is bound.
+                // A place in a quorum has no name of its own to be filled by.
+                if let Some((key, span, _)) = inner
+                    .entries()
+                    .into_iter()
+                    .find(|(_, _, value)| value.raw().as_str().is_some_and(|text| reference(text).is_some()))
+                {
+                    let message = format!("`{key}` refers to a parameter inside a quorum");
+                    table.report().error("parameter-type", span, message, None);
+                    return None;
+                }
                 let nested = Small { table: &inner, scope: small.scope, spot: small.spot };
                 let found = first_key(&inner, &known, value.span()).and_then(|first| signal(&nested, first));
                 inner.done();

@@ -50,7 +50,7 @@ use self::{
     wire::ErrorCode,
     world::Services,
 };
-use crate::domain::{Clock, Estate, Timestamp};
+use crate::domain::{Clock, Estate, Timestamp, scenario::Scenario};
 
 /// Header on every answer: `<estate time, RFC 3339>;<speed>`.
 pub const SIM_HEADER: &str = "x-pointsman-sim";
@@ -234,6 +234,28 @@ impl Sim {
         let now = self.now_of(&inner);
         let regions = inner.services.world.regions();
         inner.services.world.faults.inject(fault, now, &regions)
+    }
+
+    /// Begins a scenario now: every inject at its time, all of them checked before the first.
+    ///
+    /// # Errors
+    /// What is wrong with an inject, naming it.
+    pub fn play(&self, scenario: &Scenario) -> Result<(), String> {
+        let mut inner = self.lock();
+        let now = self.now_of(&inner);
+        let regions = inner.services.world.regions();
+        let mut faults = inner.services.world.faults.clone();
+        for inject in &scenario.injects {
+            let from = now + inject.at;
+            let kind = fault::of_words(&inject.fault);
+            let fault =
+                kind.map(|kind| Fault { id: 0, kind, from: Some(from), until: inject.lasts.map(|lasts| from + lasts) });
+            fault
+                .and_then(|fault| faults.inject(fault, now, &regions))
+                .map_err(|why| format!("{}: inject \"{}\": {why}", scenario.id, inject.title))?;
+        }
+        inner.services.world.faults = faults;
+        Ok(())
     }
 
     /// Ends a fault now.
