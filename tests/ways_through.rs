@@ -90,7 +90,8 @@ impl Clock for Time {
                 self.hand.advance(estate * 10);
                 Duration::ZERO
             }
-            Waits::Wait => estate,
+            // The collector polls often on the wall, or a test would wait for its next cycle.
+            Waits::Wait => estate / 500,
         }
     }
 }
@@ -115,6 +116,8 @@ impl Wire for Cable {
         let reply = self.sim.handle(request);
         Box::pin(async move {
             match reply {
+                // What takes longer than the product would wait never comes; nobody here waits on the wall.
+                Reply::Answer { after, .. } if after > TimeBudget::default().attempt => std::future::pending().await,
                 Reply::Answer { response, .. } => Ok(response),
                 Reply::Refused => Err(WireFailure::Refused),
                 Reply::BlackHole => std::future::pending().await,
@@ -193,7 +196,11 @@ impl Bridge {
         let short = Duration::from_millis(200);
         settings.budget = TimeBudget { connect: short, attempt: short, operation: short * 2 };
         let connection = Connection::open(settings).await;
-        let settings = Settings { fresh_wait: Duration::from_secs(5), ..Settings::default() };
+        let settings = Settings {
+            fresh_wait: Duration::from_secs(5),
+            wall_floor: Duration::from_millis(20),
+            ..Settings::default()
+        };
         let collector = Collector::start(Arc::clone(&estate), connection.reader(), time(Waits::Wait), settings);
         let mut snapshots = collector.snapshots();
         let whole = snapshots.wait_for(|snapshot| snapshot.complete);
@@ -234,8 +241,11 @@ impl Bridge {
 
     /// The plan once the console has seen what happened.
     async fn plan_when(&self, runbook: &RunbookSpec, app: &AppId, seen: impl Fn(&Self) -> bool) -> Arc<Plan> {
+        let mut snapshots = self.collector.snapshots();
         for _ in 0..LOOKS {
             self.hand.advance(Duration::from_secs(30));
+            snapshots.mark_unchanged();
+            let _ = tokio::time::timeout(STUCK, snapshots.changed()).await.expect("the collector reads on");
             let plan = self.plan(runbook, app).await;
             if seen(self) {
                 return plan;
@@ -273,7 +283,7 @@ fn losses() -> Vec<(&'static str, Vec<FaultKind>, Seen)> {
     vec![
         ("refused", vec![lost(Down::Refuse)], mumbai_is_not_well),
         ("black-holed", vec![lost(Down::Blackhole)], mumbai_is_not_well),
-        ("slow", vec![lost(Down::Slow)], mumbai_is_not_well),
+        ("slow", vec![lost(Down::Slow)], at_once),
         ("5xx", vec![lost(Down::ServerError)], mumbai_is_not_well),
         ("rds down", vec![service(MUMBAI, "rds")], at_once),
         ("cloudwatch dark", vec![service(MUMBAI, "cloudwatch")], at_once),
@@ -294,6 +304,9 @@ async fn every_loss_leaves_a_way_through_every_failover() {
         let bridge = Bridge::open().await;
         bridge.happens(&faults);
         for (runbook, app) in failovers() {
+            bridge.plan_when(&runbook, &app, seen).await;
+            // A decision takes its time: what was read before the outage is old by then.
+            bridge.hand.advance(Duration::from_mins(20));
             let plan = bridge.plan_when(&runbook, &app, seen).await;
             let place = format!("{name}: {} for {app}", runbook.id);
             closed.extend(plan.interlocks.iter().map(|lock| format!("{place}: {}: {}", lock.code, lock.text)));
