@@ -21,7 +21,7 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp,
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, SafeText, Snapshot, Timestamp,
         app::PolicyWarning,
         call::CallRecord,
         compliance::{self, Execution, Question},
@@ -31,7 +31,11 @@ use crate::{
     estate,
     keymap::{self, Keymap},
     probes,
-    runbook::{plan::Plan, run::Runs, spec::RunbookSpec},
+    runbook::{
+        plan::{Plan, PlanRequest},
+        run::Runs,
+        spec::RunbookSpec,
+    },
     sim::{self, Sim},
     steps::{self, outside::Nowhere},
     theme::{self, Theme},
@@ -319,8 +323,7 @@ async fn assemble(
             ..collect::Settings::default()
         },
     );
-    let folder = state_folder(common)?;
-    let journal = folder.join(if simulator.is_some() { "simulated.db" } else { "journal.db" });
+    let journal = state_folder(common)?.join(journal_name(backing));
     let store = engine::SqliteStore::open(&journal).map_err(|error| journal_failure(&journal, &error))?;
     let engine = Engine::open(engine::EngineParts {
         store: Arc::new(store),
@@ -356,6 +359,10 @@ impl engine::Facts for Fresh {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
         self.0.fresh(app).await
     }
+
+    async fn latest(&self) -> Arc<Snapshot> {
+        self.0.snapshots().borrow().clone()
+    }
 }
 
 /// What this process knows of itself before anything answered: the embedded simulator is never called LIVE.
@@ -373,6 +380,23 @@ fn permissions(common: &Common) -> engine::Permissions {
         drill: common.drill,
         endpoint_override: common.allow_endpoint_override,
     }
+}
+
+const fn journal_name(backing: Backing) -> &'static str {
+    match backing {
+        Backing::EmbeddedSimulator => "simulated.db",
+        Backing::Aws => "journal.db",
+    }
+}
+
+/// The journal that a run with these options would be written to. Needs neither AWS nor an estate that can be read.
+///
+/// # Errors
+/// When there is no home folder and none is named.
+pub fn journal(common: &Common) -> Result<PathBuf, Failure> {
+    let backing = if common.sim { Backing::EmbeddedSimulator } else { Backing::Aws };
+    let backing = source(common).map_or(backing, |(_, backing)| backing);
+    Ok(state_folder(common)?.join(journal_name(backing)))
 }
 
 fn journal_failure(journal: &Path, error: &dyn std::fmt::Display) -> Failure {
@@ -411,11 +435,9 @@ impl Core {
     ///
     /// # Errors
     /// An unknown runbook or app (with the nearest known one), or a runbook that is not for this app.
-    pub async fn plan(&self, runbook: &str, app: &str) -> Result<Arc<Plan>, Failure> {
-        self.engine
-            .plan(&RunbookId::new(runbook), &AppId::new(app))
-            .await
-            .map_err(|error| Failure::usage([format!("plan {runbook} --app {app}: {error}")]))
+    pub async fn plan(&self, request: &PlanRequest) -> Result<Arc<Plan>, Failure> {
+        let failed = |error| Failure::usage([format!("plan {} --app {}: {error}", request.runbook, request.app)]);
+        self.engine.plan(request).await.map_err(failed)
     }
 
     /// A judged picture whenever a snapshot comes, and once a second because ages grow.
@@ -685,7 +707,7 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
                 read.ok().and_then(|read| refused(read.map(drop)))
             }
             tui::Cmd::Plan { runbook, app } => {
-                let planned = core.engine.plan(&runbook, &app).await;
+                let planned = core.engine.plan(&PlanRequest::new(runbook, app)).await;
                 Some(tui::Msg::Planned(planned.map_err(|error| SafeText::new(error.to_string()))))
             }
             tui::Cmd::Declare { plan, declaration } => Some(match core.engine.declare(&plan.0, declaration).await {

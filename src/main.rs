@@ -35,11 +35,12 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Check(args) => cli::check::run(common, args),
         Command::Keys => cli::keys::run(common).map(|()| 0),
         Command::Themes(args) => cli::themes::run(common, args).map(|()| 0),
+        Command::Evidence { command } => cli::evidence::run(common, command),
         Command::Status(args) => compose::block_on(cli::status::run(common, args)),
         Command::Plan(args) => compose::block_on(cli::plan::run(common, args)),
         Command::Run(args) => compose::block_on(cli::run::run(common, args)),
         Command::Resume(args) => compose::block_on(cli::run::resume(common, args)),
-        Command::Runs(args) => compose::block_on(cli::runs::run(common, args)),
+        Command::Runs(args) => cli::runs::run(common, args),
         Command::Sim { command } => compose::block_on(async {
             match command {
                 cli::sim::SimCommand::Serve(args) => cli::sim::serve(common, args).await,

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::domain::Timestamp;
 
 pub mod check;
+pub mod evidence;
 pub mod exit;
 pub mod keys;
 pub mod plan;
@@ -96,8 +97,13 @@ pub enum Command {
     Run(run::RunArgs),
     /// Go on with an interrupted run: by observing, never by sending again
     Resume(run::ResumeArgs),
-    /// The runs in the journal, newest first
+    /// The runs in the journal: open ones first, with what is in doubt; needs neither AWS nor an estate
     Runs(runs::RunsArgs),
+    /// Is the journal what was written, and what does a run prove; needs neither AWS nor an estate
+    Evidence {
+        #[command(subcommand)]
+        command: evidence::EvidenceCommand,
+    },
     /// The simulator as a server that any AWS client can use
     Sim {
         #[command(subcommand)]

@@ -1,42 +1,105 @@
-//! `pointsman runs`: what the journal holds, newest first; one run whole with its number.
+//! `pointsman runs`: what the journal holds, open runs first; one run whole with its number. Reads the journal only:
+//! it works while AWS does not.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{
     Common,
-    exit::{Failure, USAGE},
+    exit::{Failure, TAMPERED, USAGE},
 };
-use crate::{compose, domain::Clock, report::runs};
+use crate::{
+    clock::SystemClock,
+    compose,
+    domain::{AppId, Clock, Zone},
+    engine::{self, SqliteStore, Store, StoreError, history},
+    report::{run_list, runs},
+    runbook::run::RunId,
+};
+
+/// Ended runs that are listed without `--all`.
+const ENDED_SHOWN: usize = 20;
 
 #[derive(Debug, Args)]
 pub struct RunsArgs {
     /// Number of one run, to see it whole
     pub run: Option<u64>,
+    /// Only runs of this app, by id
+    #[arg(long, conflicts_with = "run")]
+    pub app: Option<String>,
+    /// All ended runs, not the newest 20
+    #[arg(long, conflicts_with = "run")]
+    pub all: bool,
+    #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "run")]
+    pub format: Format,
 }
 
-pub async fn run(common: &Common, args: &RunsArgs) -> Result<u8, Failure> {
-    let core = compose::start(common).await?;
-    let all = core.engine.watch().borrow().clone();
-    let zone = &core.estate.zone;
-    match args.run {
-        None if all.list.is_empty() => println!("no runs in {}", core.journal.display()),
-        None => {
-            for run in &all.list {
-                println!("{}", runs::run_line(run, zone));
-            }
-        }
-        Some(wanted) => match all.list.iter().find(|r| r.id.0 == wanted) {
-            Some(run) => print!("{}", runs::run(run, zone, core.clock.now())),
-            None => {
-                return Err(Failure {
-                    code: USAGE,
-                    lines: vec![
-                        format!("runs {wanted}: no such run in {}", core.journal.display()),
-                        "`pointsman runs` lists them".to_owned(),
-                    ],
-                });
-            }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
+}
+
+pub fn run(common: &Common, args: &RunsArgs) -> Result<u8, Failure> {
+    let journal = compose::journal(common)?;
+    // An estate that cannot be read is no reason not to see its runs.
+    let zone = compose::load_estate(common).map_or_else(|_| Zone::utc(), |files| files.estate.zone.clone());
+    let failed = |error: StoreError| match error {
+        StoreError::NoRun(run) => Failure {
+            code: USAGE,
+            lines: vec![
+                format!("runs {run}: no such run in {}", journal.display()),
+                "`pointsman runs` lists them".to_owned(),
+            ],
         },
+        error => {
+            let code = if matches!(error, StoreError::Damaged(_)) { TAMPERED } else { 1 };
+            let lines = vec![
+                format!("journal {}: {error}", journal.display()),
+                "`pointsman evidence verify` says more".to_owned(),
+            ];
+            Failure { code, lines }
+        }
+    };
+    if !journal.exists() {
+        return match (args.run, args.format) {
+            (Some(run), _) => Err(failed(StoreError::NoRun(RunId(run)))),
+            (None, Format::Json) => {
+                println!("[]");
+                Ok(0)
+            }
+            (None, Format::Table) => {
+                println!("no runs in {}", journal.display());
+                Ok(0)
+            }
+        };
     }
-    Ok(0)
+    let store = SqliteStore::open_to_read(&journal).map_err(failed)?;
+    if let Some(run) = args.run {
+        let stored = store.load_run(RunId(run)).map_err(failed)?;
+        let course = engine::recover(&stored).map_err(|why| failed(StoreError::Damaged(why.to_string())))?;
+        print!("{}", runs::run(&course.shown, &zone, SystemClock::default().now()));
+        return Ok(0);
+    }
+    let listed = history::list(&store).map_err(failed)?;
+    let wanted = args.app.as_deref().map(AppId::new);
+    let of = |app: &AppId| wanted.as_ref().is_none_or(|wanted| wanted == app);
+    let open: Vec<_> = listed.open.iter().filter(|run| of(&run.plan.app)).collect();
+    let mut ended: Vec<_> = listed.ended.iter().filter(|run| of(&run.app)).collect();
+    let shown = if args.all { ended.len() } else { ended.len().min(ENDED_SHOWN) };
+    let left_out = ended.len() - shown;
+    ended.truncate(shown);
+    match args.format {
+        Format::Json => println!("{:#}", run_list::json(&open, &ended)),
+        Format::Table if open.is_empty() && ended.is_empty() && listed.broken.is_empty() => {
+            println!("no runs in {}", journal.display());
+        }
+        Format::Table => print!("{}", run_list::table(&open, &ended, left_out, &zone)),
+    }
+    if listed.broken.is_empty() {
+        return Ok(0);
+    }
+    let mut lines = vec![format!("journal {}: not all of it can be trusted", journal.display())];
+    lines.extend(listed.broken.iter().map(ToString::to_string));
+    lines.push("`pointsman evidence verify` says more".to_owned());
+    Err(Failure { code: TAMPERED, lines })
 }

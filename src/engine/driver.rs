@@ -23,7 +23,7 @@ use crate::{
     runbook::{
         build::{Frozen, digest_of},
         event::{Entry, Event, Outcome},
-        finding::{Finding, Observed},
+        finding::{Finding, Observed, Traces},
         fold::Course,
         guards,
         interlock::{self, Circumstances, Stage},
@@ -429,7 +429,8 @@ impl Site {
             let why = format!("{call} would not be what was planned and confirmed: make a new plan");
             return Err(SafeText::new(why));
         }
-        Ok((Ready::Send(call), Some(act)))
+        let traces = Traces { leaves: acting.leaves(&call), clears: acting.clears(&call) };
+        Ok((Ready::Send { call, traces }, Some(act)))
     }
 
     /// The one place where something goes out.

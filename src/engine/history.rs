@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Engine, Refusal, Shared, State, StoreError, recover};
+use super::{Engine, Refusal, Shared, State, Store, StoreError, recover};
 use crate::{
     domain::{AppId, Timestamp, text::SafeText},
     runbook::{
@@ -17,6 +17,45 @@ use crate::{
         summary::RunSummary,
     },
 };
+
+/// The runs of a journal, as they can be read without an engine.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// Not ended, newest first.
+    pub open: Vec<RunState>,
+    /// Newest first.
+    pub ended: Vec<RunSummary>,
+    /// What cannot be read or was changed, in words.
+    pub broken: Vec<SafeText>,
+}
+
+/// Every run. An ended one as its summary, which a list may trust and a proof may not.
+///
+/// # Errors
+/// When the journal as a whole cannot be read.
+pub fn list(store: &dyn Store) -> Result<Listed, StoreError> {
+    let mut listed = Listed::default();
+    let mut history = store.history(&|_| false)?;
+    listed.broken.extend(history.breaks.iter().map(|found| SafeText::new(found.to_string())));
+    for (run, kept) in history.ended {
+        match serde_json::from_str(&kept) {
+            Ok(summary) => listed.ended.push(summary),
+            Err(_) => history.whole.push(store.load_run(run)?), // kept by another version
+        }
+    }
+    for stored in &history.whole {
+        match recover(stored) {
+            Err(why) => listed.broken.push(why),
+            Ok(course) => match RunSummary::of(&course) {
+                Some(summary) => listed.ended.push(summary),
+                None => listed.open.push(course.shown),
+            },
+        }
+    }
+    listed.open.sort_by_key(|run| std::cmp::Reverse(run.id));
+    listed.ended.sort_by_key(|run| std::cmp::Reverse(run.id));
+    Ok(listed)
+}
 
 impl Engine {
     /// One run whole, ended or not. An ended one is read and checked now, and listed whole from then on.

@@ -9,7 +9,7 @@ use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -78,17 +78,32 @@ pub struct SqliteStore {
     path: PathBuf,
     anchor: AnchorFile,
     layout: i64,
+    /// The first failure of a write: after it nothing is written any more.
+    failed: OnceLock<String>,
     connection: Mutex<Connection>,
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error.to_string())
+        use rusqlite::{Error, ErrorCode};
+        let damaged = match &error {
+            Error::SqliteFailure(failure, _) => {
+                matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            }
+            // A column, a table or a value is not what the layout says.
+            Error::SqlInputError { .. }
+            | Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..) => true,
+            _ => false,
+        };
+        if damaged { Self::Damaged(error.to_string()) } else { Self::Failed(error.to_string()) }
     }
 }
 
 fn unknown_layout(path: &Path, layout: i64) -> StoreError {
-    StoreError::Failed(format!("{}: layout {layout}, this version reads {LAYOUT}", path.display()))
+    StoreError::Damaged(format!("{}: layout {layout}, this version reads {LAYOUT}", path.display()))
 }
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
@@ -145,7 +160,13 @@ impl SqliteStore {
             transaction.pragma_update(None, "user_version", LAYOUT)?;
         }
         transaction.commit()?;
-        Ok(Self { path: path.to_owned(), anchor, layout: LAYOUT, connection: Mutex::new(connection) })
+        Ok(Self {
+            path: path.to_owned(),
+            anchor,
+            layout: LAYOUT,
+            failed: OnceLock::new(),
+            connection: Mutex::new(connection),
+        })
     }
 
     /// Opens a journal to look at it: makes no file, changes none, waits for nobody. Writing to it fails.
@@ -162,7 +183,7 @@ impl SqliteStore {
             return Err(unknown_layout(path, layout));
         }
         let anchor = AnchorFile::beside(path);
-        Ok(Self { path: path.to_owned(), anchor, layout, connection: Mutex::new(connection) })
+        Ok(Self { path: path.to_owned(), anchor, layout, failed: OnceLock::new(), connection: Mutex::new(connection) })
     }
 
     /// The record is on disk; now the anchor learns of it.
@@ -173,6 +194,68 @@ impl SqliteStore {
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A disk that failed once is not believed again: a sync that fails may have lost what the next one reports as
+    /// written.
+    fn once_failed<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Some(why) = self.failed.get() {
+            return Err(StoreError::Failed(format!("it failed before: {why}")));
+        }
+        write().inspect_err(|error| {
+            if let StoreError::Failed(why) | StoreError::Damaged(why) = error {
+                let _ = self.failed.set(why.clone());
+            }
+        })
+    }
+
+    fn created(&self, batch: &[NewRun]) -> Result<Vec<(Lease, Record)>, StoreError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for new in batch {
+            for other in &new.apps {
+                unhindered(&transaction, other)?;
+            }
+        }
+        let mut made: BTreeMap<&AppId, RunId> = BTreeMap::new();
+        let mut created = Vec::with_capacity(batch.len());
+        for new in batch {
+            transaction.execute("INSERT INTO runs (app, plan) VALUES (?1, ?2)", params![new.app.as_str(), new.plan])?;
+            let run = RunId(u64::try_from(transaction.last_insert_rowid()).unwrap_or(0));
+            if let Some(other) = made.insert(&new.app, run) {
+                return Err(StoreError::Busy { run: other, app: new.app.clone() });
+            }
+            let held = self.hold(run)?;
+            transaction.execute("INSERT INTO lease (run, epoch) VALUES (?1, 1)", [run.0])?;
+            let lease = Lease { run, epoch: 1, held: Box::new(held) };
+            let record = insert(&transaction, &lease, 1, hex(&Sha256::digest(new.plan.as_bytes())), &new.first)?;
+            created.push((lease, record));
+        }
+        transaction.commit()?;
+        self.cover(created.iter().map(|(_, record)| record))?;
+        Ok(created)
+    }
+
+    fn appended(&self, lease: &Lease, written: &Written) -> Result<Record, StoreError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let current: u64 =
+            transaction.query_row("SELECT epoch FROM lease WHERE run = ?1", [lease.run.0], |row| row.get(0))?;
+        if current != lease.epoch {
+            return Err(StoreError::Superseded { run: lease.run, ours: lease.epoch, current });
+        }
+        let (seq, prev): (u64, String) = transaction.query_row(
+            "SELECT seq, hash FROM journal WHERE run = ?1 ORDER BY seq DESC LIMIT 1",
+            [lease.run.0],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let record = insert(&transaction, lease, seq + 1, prev, written)?;
+        if written.last {
+            transaction.execute("UPDATE lease SET ended = 1 WHERE run = ?1", [lease.run.0])?;
+        }
+        transaction.commit()?;
+        self.cover([&record])?; // still under the lock of the connection: in the order of the journal
+        Ok(record)
     }
 
     /// The runs, with what the anchor said before and after they were read.
@@ -209,30 +292,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn create(&self, batch: &[NewRun]) -> Result<Vec<(Lease, Record)>, StoreError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for new in batch {
-            for other in &new.apps {
-                unhindered(&transaction, other)?;
-            }
-        }
-        let mut made: BTreeMap<&AppId, RunId> = BTreeMap::new();
-        let mut created = Vec::with_capacity(batch.len());
-        for new in batch {
-            transaction.execute("INSERT INTO runs (app, plan) VALUES (?1, ?2)", params![new.app.as_str(), new.plan])?;
-            let run = RunId(u64::try_from(transaction.last_insert_rowid()).unwrap_or(0));
-            if let Some(other) = made.insert(&new.app, run) {
-                return Err(StoreError::Busy { run: other, app: new.app.clone() });
-            }
-            let held = self.hold(run)?;
-            transaction.execute("INSERT INTO lease (run, epoch) VALUES (?1, 1)", [run.0])?;
-            let lease = Lease { run, epoch: 1, held: Box::new(held) };
-            let record = insert(&transaction, &lease, 1, hex(&Sha256::digest(new.plan.as_bytes())), &new.first)?;
-            created.push((lease, record));
-        }
-        transaction.commit()?;
-        self.cover(created.iter().map(|(_, record)| record))?;
-        Ok(created)
+        self.once_failed(|| self.created(batch))
     }
 
     fn take(&self, run: RunId) -> Result<Lease, StoreError> {
@@ -248,25 +308,7 @@ impl Store for SqliteStore {
     }
 
     fn append(&self, lease: &Lease, written: &Written) -> Result<Record, StoreError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let current: u64 =
-            transaction.query_row("SELECT epoch FROM lease WHERE run = ?1", [lease.run.0], |row| row.get(0))?;
-        if current != lease.epoch {
-            return Err(StoreError::Superseded { run: lease.run, ours: lease.epoch, current });
-        }
-        let (seq, prev): (u64, String) = transaction.query_row(
-            "SELECT seq, hash FROM journal WHERE run = ?1 ORDER BY seq DESC LIMIT 1",
-            [lease.run.0],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        let record = insert(&transaction, lease, seq + 1, prev, written)?;
-        if written.last {
-            transaction.execute("UPDATE lease SET ended = 1 WHERE run = ?1", [lease.run.0])?;
-        }
-        transaction.commit()?;
-        self.cover([&record])?; // still under the lock of the connection: in the order of the journal
-        Ok(record)
+        self.once_failed(|| self.appended(lease, written))
     }
 
     fn load(&self) -> Result<Vec<Stored>, StoreError> {
@@ -292,8 +334,9 @@ impl Store for SqliteStore {
         let anchored = self.anchored()?;
         let mut history = History::default();
         // From `runs`, not from `lease`: a lost lease row must not hide a run.
-        let mut statement = connection
-            .prepare_cached("SELECT run, summary, summary_digest FROM runs LEFT JOIN lease USING (run) ORDER BY run")?;
+        let kept = if self.layout < LAYOUT { "NULL, NULL" } else { "summary, summary_digest" };
+        let sql = format!("SELECT run, {kept} FROM runs LEFT JOIN lease USING (run) ORDER BY run");
+        let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         let (mut next, mut whole) = (1, Vec::new());
         while let Some(row) = rows.next()? {

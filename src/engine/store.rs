@@ -131,7 +131,10 @@ pub enum StoreError {
     Superseded { run: RunId, ours: u64, current: u64 },
     #[error("there is no run {0}")]
     NoRun(RunId),
-    /// Disk, permissions, a damaged file: after it nothing is written any more, and nothing acts.
+    /// The file is no journal any more, or holds what no version of this program wrote.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// Disk, permissions: after it nothing is written any more, and nothing acts.
     #[error("{0}")]
     Failed(String),
 }

@@ -171,6 +171,7 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             retries: spec.retries,
             retry_every: spec.retry_every,
             only: spec.only,
+            loss: None,
         });
     }
     let calls: Vec<&CallDescription> = planned.iter().flat_map(|step| &step.calls).collect();

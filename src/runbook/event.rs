@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    clocks::{Achieved, LossWindow},
+    finding::Traces,
     plan::{GuardReading, PlanHash},
     run::{Answer, Ask, Declaration},
 };
@@ -68,6 +70,9 @@ pub enum Event {
         call: CallDescription,
         request_digest: String,
         guards: Vec<GuardReading>,
+        /// What the call makes that stays, and what it takes away.
+        #[serde(default, skip_serializing_if = "Traces::is_empty")]
+        traces: Traces,
     },
     /// A crash lay between intent and sending: nothing went out.
     Withdrawn {
@@ -110,6 +115,11 @@ pub enum Event {
         frozen: String,
         declaration: Declaration,
     },
+    /// Before completion: what the run took, and the writes that somebody has to account for.
+    Measured {
+        achieved: Achieved,
+        loss: LossWindow,
+    },
     Completed {
         exceptions: u32,
     },
@@ -149,6 +159,7 @@ impl Event {
             Self::Passed { .. } => "passed",
             Self::Parked { .. } => "parked",
             Self::Switched { .. } => "switched",
+            Self::Measured { .. } => "measured",
             Self::Completed { .. } => "completed",
         }
     }
@@ -173,6 +184,7 @@ impl Event {
             | Self::Driven { .. }
             | Self::Lapsed { .. }
             | Self::Switched { .. }
+            | Self::Measured { .. }
             | Self::Completed { .. } => None,
         }
     }

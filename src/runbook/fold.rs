@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     build::Frozen,
+    clocks::{self, Timeline},
     event::{Entry, Event, Outcome},
+    finding::Traces,
     plan::{GuardReading, Override, Plan, PlanHash, PlannedStep},
     run::{Answer, Ask, Declaration, Phase, Ruling, RunId, RunState, StepPhase, StepState},
     spec::RunbookKind,
@@ -40,6 +42,7 @@ pub struct Progress {
     pub overrides: BTreeMap<usize, (Override, GuardReading)>,
     /// The call of the newest attempt.
     pub call: Option<CallDescription>,
+    pub traces: Traces,
     pub request_digest: Option<String>,
     /// What the accepted call answered that helps to observe it, e.g. the id of a DNS change.
     pub accepted: Option<SafeText>,
@@ -119,6 +122,9 @@ pub fn begin(id: RunId, frozen: Arc<Frozen>, entry: &Entry) -> Result<Course, Il
         notes: Vec::new(),
         log: vec![(entry.at, SafeText::new(format!("declared by {}: {}", declaration.who, declaration.incident)))],
         unprotected_since: None,
+        timeline: Timeline::of([entry]),
+        measured: None,
+        leftovers: Vec::new(),
     };
     let progress = vec![Progress::default(); frozen.plan.steps.len()];
     Ok(Course { shown, frozen, progress, armed: true, held: false, parked: None, ask: None, noticed: Vec::new() })
@@ -146,6 +152,7 @@ pub fn apply(mut course: Course, entry: &Entry) -> Result<Course, Illegal> {
     if course.shown.phase.ended() && !matches!(entry.event, Event::Answered { answer: Answer::Note { .. } }) {
         return Err(illegal(format!("{} after the run ended", entry.event.word())));
     }
+    course.shown.timeline.note(entry);
     transition(&mut course, entry)?;
     settle(&mut course, entry);
     Ok(course)
@@ -207,7 +214,7 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             course.progress[n].confirmed = None;
             course.progress[n].overrides.clear();
         }
-        Event::Intended { step, attempt, plan_hash, call, request_digest, guards } => {
+        Event::Intended { step, attempt, plan_hash, call, request_digest, guards, traces } => {
             let n = course.at_step(step)?;
             expect(course, n, &[StepPhase::Checking], "an intent is written")?;
             if *plan_hash != course.frozen.plan.hash {
@@ -233,6 +240,7 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             state.guards.clone_from(guards);
             let progress = &mut course.progress[n];
             progress.call = Some(call.clone());
+            progress.traces = traces.clone();
             progress.request_digest = Some(request_digest.clone());
             progress.accepted = None;
             progress.observing_since = None;
@@ -249,10 +257,19 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
                 return Err(illegal("what is sent is not what was intended"));
             }
             course.shown.steps[n].phase = StepPhase::Sent;
+            // From here on it may exist, whatever is heard.
+            if let Some(left) = &course.progress[n].traces.leaves
+                && !course.shown.leftovers.contains(left)
+            {
+                course.shown.leftovers.push(left.clone());
+            }
         }
         Event::Outcome { step, outcome, .. } => {
             let n = course.at_step(step)?;
             expect(course, n, &[StepPhase::Sent], "an outcome is recorded")?;
+            if matches!(outcome, Outcome::Refused { .. }) {
+                nothing_left(course, n);
+            }
             let (state, progress) = (&mut course.shown.steps[n], &mut course.progress[n]);
             match outcome {
                 Outcome::Succeeded { request_id, detail } => {
@@ -285,6 +302,7 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             let n = course.at_step(step)?;
             let from = [StepPhase::Checking, StepPhase::Observing, StepPhase::InDoubt];
             expect(course, n, &from, "fails")?;
+            nothing_left(course, n);
             let state = &mut course.shown.steps[n];
             state.phase = StepPhase::Failed;
             state.detail = detail.clone();
@@ -300,6 +318,12 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             course.armed = false;
         }
         Event::Switched { plan_hash, frozen, declaration } => switched(course, plan_hash, frozen, declaration)?,
+        Event::Measured { achieved, loss } => {
+            if course.shown.steps.iter().any(|step| !step.phase.ended()) {
+                return Err(illegal("measured with steps still open"));
+            }
+            course.shown.measured = Some((achieved.clone(), loss.clone()));
+        }
         Event::Completed { exceptions } => {
             if course.shown.steps.iter().any(|step| !step.phase.ended()) {
                 return Err(illegal("completed with steps still open"));
@@ -384,7 +408,20 @@ fn expect(course: &Course, n: usize, from: &[StepPhase], what: &str) -> Result<(
     }
 }
 
+/// The call had no effect: what it would have left is not there. One that was accepted and not seen done is.
+fn nothing_left(course: &mut Course, n: usize) {
+    let accepted = course.shown.steps[n].phase == StepPhase::Observing;
+    if let Some(left) = course.progress[n].traces.leaves.clone().filter(|_| !accepted) {
+        course.shown.leftovers.retain(|known| *known != left);
+    }
+}
+
 fn end(course: &mut Course, n: usize, phase: StepPhase, detail: SafeText, at: Timestamp) {
+    if phase == StepPhase::Done
+        && let Some(gone) = course.progress[n].traces.clears.clone()
+    {
+        course.shown.leftovers.retain(|left| *left != gone);
+    }
     let state = &mut course.shown.steps[n];
     state.phase = phase;
     state.detail = detail;
@@ -641,7 +678,8 @@ fn settle(course: &mut Course, entry: &Entry) {
 }
 
 /// The entry in words; `None` for what says nothing to a person.
-fn line(entry: &Entry) -> Option<SafeText> {
+#[must_use]
+pub fn line(entry: &Entry) -> Option<SafeText> {
     let actor = &entry.actor;
     Some(SafeText::new(match &entry.event {
         Event::Declared { .. } | Event::Guarded { .. } => return None,
@@ -693,6 +731,12 @@ fn line(entry: &Entry) -> Option<SafeText> {
         Event::Switched { plan_hash, declaration, .. } => {
             format!("another plan, {}: declared by {}", plan_hash.short(), declaration.who)
         }
+        Event::Measured { achieved, loss } => format!(
+            "took {} from the declaration, {} of it machine time; to reconcile: {}",
+            time::short_up(achieved.from_declaration),
+            time::short_up(achieved.machine),
+            loss.basis
+        ),
         Event::Completed { exceptions: 0 } => "completed".to_owned(),
         Event::Completed { exceptions } => format!("completed with exceptions: {exceptions}"),
     }))
@@ -710,12 +754,9 @@ pub fn exceptions(course: &Course) -> u32 {
     (skipped + overridden) as u32
 }
 
-/// How long each finished step of the run took, for the estimate of the next one.
+/// How long each finished step of the run took, people left out, for the estimate of the next one.
 pub fn durations(run: &RunState) -> impl Iterator<Item = (StepId, Duration)> + '_ {
-    run.steps
-        .iter()
-        .filter(|step| step.phase == StepPhase::Done && step.attempts == 1)
-        .filter_map(|step| Some((step.id.clone(), step.ended_at?.since(step.started_at?))))
+    clocks::durations(run, &run.timeline)
 }
 
 /// One line on where an unfinished run stands, for the next start.

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     guards_estate,
     plan::{GuardReading, Holds, Override},
@@ -282,7 +284,7 @@ fn not_since(facts: &Facts<'_>, minimum: Duration, now: Timestamp) -> Reading {
 }
 
 /// What a failover now could lose, as a bound. `None`: no sample says anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LossBound {
     pub bound: Option<Duration>,
     /// Writes since then may be lost.

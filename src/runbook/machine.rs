@@ -9,9 +9,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     build::digest_of,
+    clocks,
     decide::{self, Judged, Next},
     event::{Entry, Event, Outcome},
-    finding::{Finding, Observed},
+    finding::{Finding, Observed, Traces},
     fold::{self, Course, Illegal},
     guards::LossBound,
     plan::{GuardReading, PlannedStep},
@@ -166,7 +167,7 @@ pub struct Survey {
 /// What is to be sent, or why nothing is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ready {
-    Send(CallDescription),
+    Send { call: CallDescription, traces: Traces },
     AlreadyDone(SafeText),
     Busy(SafeText),
     PassOver(SafeText),
@@ -369,6 +370,13 @@ impl Machine {
             }
         }
         match decide::of_run(&self.course) {
+            Next::Complete if self.course.shown.measured.is_none() => {
+                let (shown, at) = (&self.course.shown, now.estate);
+                append(Event::Measured {
+                    achieved: clocks::achieved(shown, &shown.timeline, at),
+                    loss: clocks::loss_window(shown, &shown.timeline, at),
+                })
+            }
             Next::Complete => append(Event::Completed { exceptions: fold::exceptions(&self.course) }),
             Next::Park(why) => append(Event::Parked { step: None, why }),
             _ => due.map_or(Do::Rest, Do::Wait),
@@ -513,7 +521,7 @@ impl Machine {
 
     fn prepared(&mut self, n: usize, survey: &Survey, ready: Ready, now: &Moment) -> Turn {
         let step = self.id(n);
-        let call = match ready {
+        let (call, traces) = match ready {
             Ready::AlreadyDone(detail) => {
                 let detail = SafeText::new(format!("{detail}; nothing was sent"));
                 return Turn::append(Event::Done { step, detail });
@@ -524,7 +532,7 @@ impl Machine {
                 return self.park(n, SafeText::new(why), now);
             }
             Ready::NotNow(why) => return self.park(n, why, now),
-            Ready::Send(call) => call,
+            Ready::Send { call, traces } => (call, traces),
         };
         if let Some(why) = &survey.interlock {
             return self.park(n, why.clone(), now);
@@ -545,6 +553,7 @@ impl Machine {
             call,
             request_digest,
             guards: survey.guards.clone(),
+            traces,
         })
     }
 

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::guards::LossBound;
 use super::spec::{OnFailure, Only, RunbookKind, Variant};
 use crate::domain::{
     AppId, CallDescription, Hazard, RegionId, RunbookId, Side, StepId, Timestamp, compliance::RtoEstimate,
@@ -77,6 +78,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What would give this plan again, were everything as it is: every value that it used, said.
+    #[must_use]
+    pub fn request(&self) -> PlanRequest {
+        PlanRequest {
+            runbook: self.runbook.clone(),
+            app: self.app.clone(),
+            parameters: self.parameters.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+            variant: self.variant,
+        }
+    }
+
     /// Every guard that fails, with its step, and every interlock: all at once.
     #[must_use]
     pub fn blockers(&self) -> Vec<SafeText> {
@@ -129,6 +141,9 @@ pub struct PlannedStep {
     pub retry_every: Duration,
     #[serde(default)]
     pub only: Only,
+    /// What it could lose, as the facts of the plan say; read again before it acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossBound>,
 }
 
 /// A guard with what is so now.

@@ -5,6 +5,8 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    clocks::{Achieved, LossWindow, Timeline},
+    finding::Leftover,
     plan::{GuardReading, Plan},
     summary::RunSummary,
 };
@@ -252,6 +254,12 @@ pub struct RunState {
     pub log: Vec<(Timestamp, SafeText)>,
     /// Set when a failover ended and no way back is built yet.
     pub unprotected_since: Option<Timestamp>,
+    /// When who was waited for: what the clocks are made of.
+    pub timeline: Timeline,
+    /// What the run took and what must be reconciled, written down at its end.
+    pub measured: Option<(Achieved, LossWindow)>,
+    /// What calls of this run made and nothing has taken away yet.
+    pub leftovers: Vec<Leftover>,
 }
 
 impl RunState {

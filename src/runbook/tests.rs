@@ -6,6 +6,7 @@ use super::{
     build::{Frozen, FrozenStep},
     decide::{self, Judged, Next},
     event::{Entry, Event, Outcome},
+    finding::Traces,
     fold::{self, Course},
     guards::{LossBound, loss_phrase, rounded_up, worse},
     plan::{GuardReading, Holds, Plan, PlanHash, PlannedStep},
@@ -81,6 +82,7 @@ fn frozen(hazard: Hazard) -> Arc<Frozen> {
         retries: 0,
         retry_every: Duration::ZERO,
         only: Only::Always,
+        loss: None,
     };
     let step = |id: &str, kind: &str, guards| FrozenStep {
         id: id.into(),
@@ -201,6 +203,7 @@ impl Tape {
             call: call(),
             request_digest: "r".into(),
             guards: readings(Holds::Yes),
+            traces: Traces::default(),
         })
     }
 
@@ -263,6 +266,7 @@ fn an_intent_needs_arming_this_plan_and_guards_that_hold() {
         call: call(),
         request_digest: "r".into(),
         guards: readings(fence),
+        traces: Traces::default(),
     };
     let mut tape = Tape::at_promote(Hazard::Reversible);
     assert!(tape.refuses(intent("7c41e2", Holds::Yes)), "nobody confirmed it");

@@ -59,6 +59,7 @@ fn state(steps: &[Step], outage_at: Option<Timestamp>) -> RunState {
         retries: 0,
         retry_every: Duration::ZERO,
         only: Only::Always,
+        loss: None,
     };
     let lived = |step: &Step| StepState {
         id: step.id.into(),
@@ -155,6 +156,9 @@ fn empty() -> RunState {
         notes: Vec::new(),
         log: Vec::new(),
         unprotected_since: None,
+        timeline: Timeline::default(),
+        measured: None,
+        leftovers: Vec::new(),
     }
 }
 
@@ -271,6 +275,7 @@ fn a_driver_that_died_is_waited_for_until_the_next_one_and_what_aws_does_meanwhi
         },
         request_digest: "r".into(),
         guards: Vec::new(),
+        traces: crate::runbook::finding::Traces::default(),
     };
     let timeline = entries(vec![
         (0, begun("gone")),

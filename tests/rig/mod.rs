@@ -23,7 +23,7 @@ use pointsman::{
     engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, anchor, store},
     estate, probes,
     runbook::{
-        plan::Plan,
+        plan::{Plan, PlanRequest},
         run::{Answer, Ask, Declaration, Phase, RunId, RunState},
         spec::RunbookSpec,
     },
@@ -231,6 +231,10 @@ impl Facts for Collected {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
         self.0.fresh(app).await
     }
+
+    async fn latest(&self) -> Arc<Snapshot> {
+        self.0.snapshots().borrow().clone()
+    }
 }
 
 static BANK: LazyLock<(Arc<Estate>, Vec<Arc<RunbookSpec>>)> = LazyLock::new(|| {
@@ -271,8 +275,12 @@ impl Rig {
         Self { sim: Arc::new(sim), hand, folder, prepared: Mutex::new(0) }
     }
 
+    pub fn journal(&self) -> std::path::PathBuf {
+        self.folder.path().join("state/journal.db")
+    }
+
     pub fn store(&self) -> SqliteStore {
-        SqliteStore::open(&self.folder.path().join("state/journal.db")).expect("the journal opens")
+        SqliteStore::open(&self.journal()).expect("the journal opens")
     }
 
     pub fn mumbai_down(&self, how: Down) -> u64 {
@@ -421,7 +429,8 @@ pub fn declaration(app: &str, region: &str) -> Declaration {
 
 impl Console {
     pub async fn plan(&self, runbook: &str) -> Arc<Plan> {
-        self.engine.plan(&RunbookId::new(runbook), &AppId::new("payments")).await.expect("a plan")
+        let request = PlanRequest::new(RunbookId::new(runbook), AppId::new("payments"));
+        self.engine.plan(&request).await.expect("a plan")
     }
 
     pub fn state(&self, run: RunId) -> Arc<RunState> {

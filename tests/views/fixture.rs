@@ -666,6 +666,7 @@ pub fn plan(mode: Mode, outage: Outage) -> Plan {
         retries: 0,
         retry_every: Duration::ZERO,
         only: Only::Always,
+        loss: None,
     };
     let mut steps = vec![
         step("gone", "Is Mumbai really gone?", Hazard::None, 5, None),
@@ -768,6 +769,9 @@ pub fn run(mode: Mode, done: usize, phase: Phase) -> RunState {
         notes: vec![(now() - secs(40), text("NOC confirms fibre cut, ETA 4 h"))],
         log: vec![(now() - secs(98), text("declared by asha")), (now() - secs(55), text("step 1 done"))],
         unprotected_since: None,
+        timeline: Default::default(),
+        measured: None,
+        leftovers: Vec::new(),
     }
 }
 

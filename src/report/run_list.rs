@@ -1,0 +1,96 @@
+//! The list of runs, as text and as JSON: open ones first, with what is in doubt.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::runs::run_line;
+use crate::{
+    domain::{SafeText, StepId, Zone, time::short},
+    runbook::{
+        fold,
+        run::{RunState, StepPhase},
+        summary::{Ending, RunSummary},
+    },
+};
+
+/// Steps of which it is not known whether a call took effect, each with what is known of it.
+#[must_use]
+pub fn doubts(run: &RunState) -> Vec<(&StepId, &SafeText)> {
+    let doubtful = |phase: &StepPhase| matches!(phase, StepPhase::Sent | StepPhase::InDoubt);
+    run.steps.iter().filter(|step| doubtful(&step.phase)).map(|step| (&step.id, &step.detail)).collect()
+}
+
+/// An ended run in one line, as [`run_line`] gives an open one.
+#[must_use]
+pub fn summary_line(run: &RunSummary, zone: &Zone) -> String {
+    let why = match &run.ending {
+        Ending::Abandoned { why } => format!(": {why}"),
+        Ending::Completed => String::new(),
+    };
+    let (_, took) = run.achieved();
+    format!(
+        "{:>4}  {}  {:<20}  {} → {}  {}  by {} {}  {} after {}{why}",
+        run.id,
+        zone.day_clock(run.declared_at),
+        run.runbook,
+        run.app_name,
+        run.target_name,
+        run.mode_word,
+        run.who,
+        run.incident,
+        run.word,
+        short(took),
+    )
+}
+
+/// Open runs, then as many of the ended ones as were asked for; what is left out is counted.
+#[must_use]
+pub fn table(open: &[&RunState], ended: &[&RunSummary], left_out: usize, zone: &Zone) -> String {
+    let mut out = String::new();
+    for run in open {
+        let _ = writeln!(out, "{}", run_line(run, zone));
+        for (step, detail) in doubts(run) {
+            let said = if detail.is_empty() { "sent, no answer on record" } else { detail };
+            let _ = writeln!(out, "      IN DOUBT  {step}: {said}");
+        }
+        let _ = writeln!(out, "      NOT ENDED  {}; `pointsman resume {}`", fold::standing(run), run.id);
+    }
+    for run in ended {
+        let _ = writeln!(out, "{}", summary_line(run, zone));
+    }
+    if left_out > 0 {
+        let _ = writeln!(out, "      and {left_out} older; --all lists them");
+    }
+    out
+}
+
+/// Durations in seconds, times RFC 3339 in UTC; what is not known is null.
+#[must_use]
+pub fn json(open: &[&RunState], ended: &[&RunSummary]) -> Value {
+    let open = open.iter().map(|run| {
+        let doubts: Vec<Value> = doubts(run).iter().map(|(step, text)| json!({"step": step, "detail": text})).collect();
+        json!({
+            "run": run.id, "ended": false, "standing": run.phase.word(), "mode": run.plan.mode_word,
+            "runbook": run.plan.runbook, "kind": run.plan.kind.word(), "app": run.plan.app,
+            "target_region": run.plan.target_region, "declared_by": run.declaration.who,
+            "incident": run.declaration.incident, "outage_at": run.declaration.outage_at,
+            "declared_at": run.declared_at, "ended_at": null, "from_outage": null, "from_declaration": null,
+            "waiting": null, "exceptions": null, "in_doubt": doubts, "unprotected_since": run.unprotected_since,
+        })
+    });
+    let ended = ended.iter().map(|run| {
+        let (outage, declaration) = run.achieved();
+        json!({
+            "run": run.id, "ended": true, "standing": run.word, "mode": run.mode_word,
+            "runbook": run.runbook, "kind": run.kind.word(), "app": run.app,
+            "target_region": run.target_region, "declared_by": run.who,
+            "incident": run.incident, "outage_at": run.outage_at,
+            "declared_at": run.declared_at, "ended_at": run.ended_at,
+            "from_outage": outage.map(|d| d.as_secs_f64()), "from_declaration": declaration.as_secs_f64(),
+            "waiting": run.waited.as_secs_f64(), "exceptions": run.exceptions, "in_doubt": [],
+            "unprotected_since": run.unprotected_since,
+        })
+    });
+    Value::Array(open.chain(ended).collect())
+}

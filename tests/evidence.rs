@@ -1,0 +1,184 @@
+//! `pointsman evidence` and `runs` over a journal that the engine wrote: no AWS and no estate are asked.
+
+mod rig;
+mod schema;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Output},
+    time::Duration,
+};
+
+use pointsman::{
+    domain::StepId,
+    runbook::run::{Answer, Ask, Phase, RunId},
+    sim::fault::Down,
+};
+use rig::{Console, Death, HYDERABAD, Rig, declaration};
+use serde_json::Value;
+
+const SCHEMA: &str = include_str!("../src/report/evidence.schema.json");
+
+async fn declared(rig: &Rig) -> (Console, RunId) {
+    let console = rig.console(Death::Never).await;
+    let plan = console.plan("payments-failover").await;
+    let run = console.engine.declare(&plan, declaration("payments", HYDERABAD)).await.expect("declared");
+    (console, run)
+}
+
+fn mumbai_gone() -> Rig {
+    let rig = Rig::new();
+    rig.mumbai_down(Down::Refuse);
+    rig.hand.advance(Duration::from_secs(300));
+    rig
+}
+
+fn pointsman(rig: &Rig, arguments: &[&str]) -> Output {
+    let state = rig.journal().parent().expect("a folder").to_owned();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+    // A proxy that nobody listens on: whoever asks AWS fails.
+    command.env("HTTPS_PROXY", "http://127.0.0.1:9").env("POINTSMAN_ESTATE", "/nowhere");
+    command.args(arguments).arg("--state").arg(state).output().expect("the program")
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn exported(rig: &Rig) -> Value {
+    let json: Value = serde_json::from_str(&stdout(&pointsman(rig, &["evidence", "export", "1", "--format", "json"])))
+        .expect("it is JSON");
+    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+    let mut found = Vec::new();
+    schema::violations(&schema, &schema, &json, "evidence", &mut found);
+    assert_eq!(found, Vec::<String>::new());
+    json
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_evidence_of_a_failover_keeps_to_its_schema_and_holds_calls_facts_answers_and_loss() {
+    let rig = mumbai_gone();
+    let (console, run) = declared(&rig).await;
+    let state = console.carry(run).await.expect("it ends");
+    let json = exported(&rig);
+    assert_eq!(json["standing"], state.phase.word());
+    assert_eq!(json["declaration"]["who"], "asha");
+    assert_eq!(json["chain"]["anchor"], "covers every record");
+    assert_eq!(json["plan"]["hash"], state.plan.hash.0);
+    let promote = &json["steps"][1];
+    let call = &promote["calls"][0];
+    assert_eq!(call["operation"], "FailoverGlobalCluster", "{promote:#}");
+    assert!(call["guards"].as_array().is_some_and(|guards| !guards.is_empty()), "on what facts");
+    assert_eq!(call["outcome"]["request_id"], state.steps[1].request_id.as_ref().expect("an id").as_str());
+    assert!(!json["loss"]["accepted"].as_array().expect("a list").is_empty(), "{:#}", json["loss"]);
+    // Overrides were given on the way and come before anything else.
+    let overrides = json["exceptions"]["overrides"].as_array().expect("a list");
+    assert_eq!(overrides[0]["authoriser"], "head of operations");
+    let markdown = stdout(&pointsman(&rig, &["evidence", "show", "1"]));
+    let place = |text: &str| markdown.find(text).unwrap_or_else(|| panic!("{text} is not in\n{markdown}"));
+    assert!(place("**Override**") < place("## Declaration") && place("## Declaration") < place("## Steps"));
+    let mode = json["mode"].as_str().expect("a word").to_owned();
+    for heading in markdown.lines().filter(|line| line.starts_with('#')) {
+        assert!(heading.ends_with(&mode), "{heading}");
+    }
+    let sections = ["exceptions", "declaration", "plan", "clocks", "loss", "leftovers", "words", "chain"];
+    assert!(sections.iter().all(|section| json[section]["mode"] == *mode));
+    assert!(json["steps"].as_array().expect("a list").iter().all(|step| step["mode"] == *mode));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_under_way_can_be_proven_and_listed_as_open_while_another_process_drives_it() {
+    let rig = mumbai_gone();
+    let (console, run) = declared(&rig).await;
+    console.until(run, "waits", |state| matches!(state.phase, Phase::Waiting(_))).await;
+    let json = exported(&rig);
+    assert_eq!((&json["standing"], &json["clocks"]["ended_at"]), (&Value::from("waiting for a person"), &Value::Null));
+    let listed = stdout(&pointsman(&rig, &["runs"]));
+    assert!(listed.contains("NOT ENDED") && listed.contains("pointsman resume 1"), "{listed}");
+    assert_eq!(stdout(&pointsman(&rig, &["runs", "--app", "cards"])).lines().count(), 1, "none of another app");
+    let step = StepId::new("promote");
+    let waiting = console.until(run, "asks", |state| matches!(state.phase, Phase::Waiting(_))).await;
+    assert!(!matches!(&waiting.phase, Phase::Waiting(Ask::Verdict { step: s, .. }) if *s == step));
+    console.engine.answer(run, Answer::Abandon { reason: "a | rehearsal".into() }).await.expect("abandoned");
+    console.until(run, "ended", |state| state.phase.ended()).await;
+    drop(console);
+    // The next console keeps a summary; the list then needs no record of an ended run.
+    let console = rig.console(Death::Never).await;
+    let runs = console.engine.watch().borrow().clone();
+    assert!(runs.list.is_empty(), "an ended run is not folded at the opening");
+    assert_eq!((runs.ended.len(), runs.ended[0].word.as_str()), (1, "abandoned"));
+    assert_eq!(console.engine.run(RunId(1)).expect("on demand").phase.word(), "abandoned");
+    assert_eq!(console.engine.watch().borrow().list.len(), 1, "listed whole from then on, and once");
+    assert!(console.engine.watch().borrow().ended.is_empty());
+    assert!(console.engine.run(RunId(2)).is_err());
+    let json: Value = serde_json::from_str(&stdout(&pointsman(&rig, &["runs", "--format", "json"]))).expect("JSON");
+    assert_eq!((&json[0]["run"], &json[0]["ended"]), (&Value::from(1), &Value::from(true)));
+    assert_eq!(json[0]["standing"], "abandoned");
+    let markdown = stdout(&pointsman(&rig, &["evidence", "show", "1"]));
+    assert!(markdown.contains("a \\| rehearsal"), "what people write is no markup");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_is_private_and_never_replaces_a_file_without_force() {
+    let rig = mumbai_gone();
+    let (console, run) = declared(&rig).await;
+    console.engine.answer(run, Answer::Abandon { reason: "a rehearsal".into() }).await.expect("abandoned");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("evidence.md");
+    let name = file.to_str().expect("UTF-8");
+    let export = |more: &[&str]| {
+        pointsman(&rig, &[&["evidence", "export", "1", "--format", "markdown", "--output", name], more].concat())
+    };
+    assert_eq!(export(&[]).status.code(), Some(0));
+    assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
+    fs::write(&file, "somebody's").expect("written");
+    assert_eq!(export(&[]).status.code(), Some(64));
+    assert_eq!(fs::read_to_string(&file).expect("there"), "somebody's");
+    assert_eq!(export(&["--force"]).status.code(), Some(0));
+    assert!(fs::read_to_string(&file).expect("there").starts_with("# Run 1"));
+    assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "nothing else is left there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_record_is_named_exported_by_nobody_and_acted_on_by_nobody() {
+    let rig = mumbai_gone();
+    let (console, run) = declared(&rig).await;
+    console.until(run, "waits", |state| matches!(state.phase, Phase::Waiting(_))).await;
+    drop(console);
+    let tamper = |path: &Path, sql: &str| {
+        rusqlite::Connection::open(path).expect("opens").execute_batch(sql).expect("tampered");
+    };
+    tamper(&rig.journal(), "DROP TRIGGER records_stand; UPDATE journal SET actor = 'mallory' WHERE seq = 2");
+    for arguments in [&["evidence", "verify"][..], &["evidence", "verify", "1"], &["evidence", "show", "1"], &["runs"]]
+    {
+        let output = pointsman(&rig, arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(5), "{arguments:?}: {said}");
+        assert!(said.contains("run 1, record 2: the record was changed"), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    let console = rig.console(Death::Never).await;
+    let failure = console.engine.watch().borrow().store_failure.clone().expect("it says so");
+    assert!(failure.contains("record 2"), "{failure}");
+    let plan = console.plan("payments-failover").await;
+    assert!(console.engine.declare(&plan, declaration("payments", HYDERABAD)).await.is_err());
+    assert!(console.engine.resume(run, declaration("payments", HYDERABAD)).await.is_err());
+}
+
+#[test]
+fn a_journal_that_is_not_there_or_is_none_is_said_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let verify = |file: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+        command.args(["evidence", "verify", "--journal"]).arg(file).output().expect("the program")
+    };
+    assert_eq!(verify(&folder.path().join("none.db")).status.code(), Some(64));
+    let file = folder.path().join("text.db");
+    fs::write(&file, "this is no database, but it is long enough to be looked at as one. ".repeat(20))
+        .expect("written");
+    let output = verify(&file);
+    assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
+}
