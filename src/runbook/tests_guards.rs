@@ -494,7 +494,6 @@ fn step(id: &str, kind: &'static str, hazard: Hazard, expect: u64, after: &[&str
         title: id.into(),
         kind,
         mutating: Mutating::No,
-        lasting: super::spec::Lasting::Nothing,
         params: BTreeMap::new(),
         guards: Vec::new(),
         hazard,
