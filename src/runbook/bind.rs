@@ -339,7 +339,6 @@ fn fill_guard(guard: &mut Guard, key: &str, value: &Param) -> Option<()> {
         (Guard::TtlAtMost { component, .. } | Guard::Parity { component, .. }, Param::Text(text)) => {
             component.clone_from(text);
         }
-        (Guard::CredentialsOutlive { side, .. } | Guard::NotInside { side, .. }, Param::Side(to)) => *side = *to,
         (Guard::NotSince { minimum }, Param::Duration(duration)) => *minimum = *duration,
         (
             Guard::ReadyFor { side, .. }

@@ -127,6 +127,15 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The record sets as they were last seen, however long ago: enough to plan by, for what is sent is read anew.
+    pub fn last_records(&self, component: &ComponentId) -> Option<(&'a [RecordSet], Timestamp)> {
+        let newest = self.seen(component, What::Record).max_by_key(|seen| seen.observed_at)?;
+        match &newest.value {
+            Fact::Record(sets) => Some((sets, newest.observed_at)),
+            _ => None,
+        }
+    }
+
     /// The newest lag sample: the series of a secondary, for the writer's own Region has none.
     pub(super) fn lag(&self, component: &ComponentId) -> Option<LagSample> {
         let writer = self.topology(component).and_then(|(cluster, _)| cluster.writer()).map(|member| &member.region);
