@@ -21,7 +21,7 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Diagnostic, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp,
+        AppId, Clock, Diagnostic, Estate, Mode, Picture, SafeText, Snapshot, Timestamp,
         app::PolicyWarning,
         call::CallRecord,
         compliance::{self, Execution, Question},
@@ -31,7 +31,11 @@ use crate::{
     estate,
     keymap::{self, Keymap},
     probes,
-    runbook::{plan::Plan, run::Runs, spec::RunbookSpec},
+    runbook::{
+        plan::{Plan, PlanRequest},
+        run::Runs,
+        spec::RunbookSpec,
+    },
     sim::{self, Sim},
     steps::{self, outside::Nowhere},
     theme::{self, Theme},
@@ -355,6 +359,10 @@ impl engine::Facts for Fresh {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
         self.0.fresh(app).await
     }
+
+    async fn latest(&self) -> Arc<Snapshot> {
+        self.0.snapshots().borrow().clone()
+    }
 }
 
 /// What this process knows of itself before anything answered: the embedded simulator is never called LIVE.
@@ -411,7 +419,7 @@ impl Core {
     /// The snapshot judged now.
     #[must_use]
     pub fn judge(&self, snapshot: Arc<Snapshot>) -> Picture {
-        judge(&self.estate, &self.executions, snapshot, self.clock.now())
+        judge(&self.estate, &self.executions, &self.engine, snapshot, self.clock.now())
     }
 
     /// Waits until every Region was asked once, or gave up, and judges what came of it.
@@ -427,11 +435,9 @@ impl Core {
     ///
     /// # Errors
     /// An unknown runbook or app (with the nearest known one), or a runbook that is not for this app.
-    pub async fn plan(&self, runbook: &str, app: &str) -> Result<Arc<Plan>, Failure> {
-        self.engine
-            .plan(&RunbookId::new(runbook), &AppId::new(app))
-            .await
-            .map_err(|error| Failure::usage([format!("plan {runbook} --app {app}: {error}")]))
+    pub async fn plan(&self, request: &PlanRequest) -> Result<Arc<Plan>, Failure> {
+        let failed = |error| Failure::usage([format!("plan {} --app {}: {error}", request.runbook, request.app)]);
+        self.engine.plan(request).await.map_err(failed)
     }
 
     /// A judged picture whenever a snapshot comes, and once a second because ages grow.
@@ -441,6 +447,8 @@ impl Core {
         let first = Arc::new(self.judge(snapshots.borrow_and_update().clone()));
         let (sender, receiver) = watch::channel(first);
         let (estate, executions, clock) = (self.estate.clone(), self.executions.clone(), self.clock.clone());
+        // Not a share of the engine: its end is the end of its drivers, and waits for nobody who only looks.
+        let engine = Arc::downgrade(&self.engine);
         tokio::spawn(async move {
             let mut second = tokio::time::interval(Duration::from_secs(1));
             second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -451,7 +459,8 @@ impl Core {
                     () = sender.closed() => return,
                 }
                 let snapshot = snapshots.borrow_and_update().clone();
-                let picture = judge(&estate, &executions, snapshot, clock.now());
+                let Some(engine) = engine.upgrade() else { return };
+                let picture = judge(&estate, &executions, &engine, snapshot, clock.now());
                 if sender.send(Arc::new(picture)).is_err() {
                     return;
                 }
@@ -461,12 +470,21 @@ impl Core {
     }
 }
 
-fn judge(estate: &Estate, executions: &Executions, snapshot: Arc<Snapshot>, now: Timestamp) -> Picture {
+fn judge(
+    estate: &Estate,
+    executions: &Executions,
+    engine: &Engine,
+    snapshot: Arc<Snapshot>,
+    now: Timestamp,
+) -> Picture {
+    let achieved = engine.achieved();
     let assessments = estate
         .apps
         .iter()
         .map(|app| {
-            let question = Question { estate, app, snapshot: &snapshot, execution: executions.get(&app.id), now };
+            let (execution, achieved) = (executions.get(&app.id), achieved.get(&app.id));
+            let achieved = achieved.map_or(&[][..], Vec::as_slice);
+            let question = Question { estate, app, snapshot: &snapshot, execution, achieved, now };
             compliance::assess(&question)
         })
         .collect();
@@ -689,7 +707,7 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
                 read.ok().and_then(|read| refused(read.map(drop)))
             }
             tui::Cmd::Plan { runbook, app } => {
-                let planned = core.engine.plan(&runbook, &app).await;
+                let planned = core.engine.plan(&PlanRequest::new(runbook, app)).await;
                 Some(tui::Msg::Planned(planned.map_err(|error| SafeText::new(error.to_string()))))
             }
             tui::Cmd::Declare { plan, declaration } => Some(match core.engine.declare(&plan.0, declaration).await {

@@ -9,12 +9,15 @@ use std::{
     error::Error as StdError,
     fmt,
     future::Future,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig, sts::AssumeRoleProvider};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_credential_types::{
+    Credentials,
+    provider::{self, ProvideCredentials, SharedCredentialsProvider},
+};
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::{error::metadata::ProvideErrorMetadata, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::request_id::RequestId;
@@ -33,6 +36,7 @@ use crate::domain::{
     app::Access,
     call::{CallOutcome, CallRecord},
     region::GLOBAL_CONTROL_PLANE,
+    resource::Session,
     text::SafeText,
 };
 
@@ -119,6 +123,7 @@ pub struct Connection {
     pub(super) shared: Arc<Shared>,
     environment: Environment,
     overrides: Vec<(SafeText, SafeText)>,
+    sessions: BTreeMap<RegionId, SessionSeen>,
 }
 
 impl fmt::Debug for Connection {
@@ -148,15 +153,17 @@ impl Connection {
             let access = settings.regions.get(&settings.global_through).cloned().unwrap_or_default();
             places.insert(global.clone(), access);
         }
-        let mut configs = BTreeMap::new();
+        let (mut configs, mut sessions) = (BTreeMap::new(), BTreeMap::new());
         let mut overrides = match settings.transport {
             Transport::Network => overrides::listed(&settings.environment),
             Transport::Wire(_) => Vec::new(),
         };
         for (region, access) in places {
             let sts_region = if region == global { &settings.global_through } else { &region };
-            let config = sdk_config(&settings, &region, sts_region, &access).await;
+            let session = SessionSeen::default();
+            let config = sdk_config(&settings, &region, sts_region, &access, &session).await;
             overrides.extend(overrides::of_profile(&config, &settings.environment));
+            sessions.insert(region.clone(), session);
             configs.insert(region, config);
         }
         overrides.sort();
@@ -165,7 +172,7 @@ impl Connection {
             Transport::Network => settings.environment,
             Transport::Wire(_) => Environment::new(),
         };
-        Self { configs, shared: Arc::new(shared), environment, overrides }
+        Self { configs, shared: Arc::new(shared), environment, overrides, sessions }
     }
 
     /// A client set that can only be used through [`super::operation::ReadOp`]s.
@@ -196,6 +203,7 @@ async fn sdk_config(
     region: &RegionId,
     sts_region: &RegionId,
     access: &Access,
+    session: &SessionSeen,
 ) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(settings.budget.connect)
@@ -214,7 +222,7 @@ async fn sdk_config(
             .use_fips(false)
             .use_dual_stack(false)
             .http_client(WireClient(Arc::clone(wire)))
-            .credentials_provider(SharedCredentialsProvider::new(worthless()))
+            .credentials_provider(session.watch(SharedCredentialsProvider::new(worthless())))
             .build();
     }
     let mut loader = aws_config::defaults(version)
@@ -232,12 +240,15 @@ async fn sdk_config(
             (Some(id), Some(secret)) => Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "pointsman"),
             _ => worthless(),
         };
-        return loader.credentials_provider(credentials).load().await;
+        return loader.credentials_provider(session.watch(SharedCredentialsProvider::new(credentials))).load().await;
     }
     if let Some(profile) = &access.profile {
         loader = loader.profile_name(profile);
     }
-    let base = loader.load().await;
+    let mut base = loader.load().await;
+    if let Some(provider) = base.credentials_provider() {
+        base = base.into_builder().credentials_provider(session.watch(provider)).build();
+    }
     let Some(role) = &access.role else { return base };
     let provider = AssumeRoleProvider::builder(role)
         .region(SdkRegion::new(sts_region.as_str().to_owned()))
@@ -248,10 +259,61 @@ async fn sdk_config(
     base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
 }
 
+/// What the credentials said of their own end when they were last handed out; never the credentials.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SessionSeen(Arc<Mutex<Option<Session>>>);
+
+impl SessionSeen {
+    fn watch(&self, inner: SharedCredentialsProvider) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Watched { inner, seen: self.clone() })
+    }
+
+    fn note(&self, credentials: &Credentials) {
+        let since_epoch = |end: std::time::SystemTime| end.duration_since(std::time::UNIX_EPOCH).ok();
+        let session = match (credentials.expiry(), credentials.session_token()) {
+            (Some(end), _) => since_epoch(end)
+                .and_then(|end| i64::try_from(end.as_millis()).ok())
+                .map_or(Session::Unknown, |millis| Session::Until(Timestamp::from_millis(millis))),
+            // A token that came through the environment ends at some time that nobody said.
+            (None, Some(_)) => Session::Unknown,
+            (None, None) => Session::Unlimited,
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+    }
+
+    fn now(&self) -> Session {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(Session::Unknown)
+    }
+}
+
+#[derive(Debug)]
+struct Watched {
+    inner: SharedCredentialsProvider,
+    seen: SessionSeen,
+}
+
+impl ProvideCredentials for Watched {
+    fn provide_credentials<'a>(&'a self) -> provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        provider::future::ProvideCredentials::new(async move {
+            let credentials = self.inner.provide_credentials().await?;
+            self.seen.note(&credentials);
+            Ok(credentials)
+        })
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.inner.fallback_on_interrupt()
+    }
+}
+
 /// The SDK's clients of every Region. Opaque outside this module: only operations can use them.
 #[derive(Clone)]
 pub struct ServiceClients {
     regions: Arc<BTreeMap<RegionId, RegionClients>>,
+    sessions: Arc<BTreeMap<RegionId, SessionSeen>>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -295,11 +357,20 @@ impl ServiceClients {
                 (region.clone(), clients)
             })
             .collect();
-        Self { regions: Arc::new(regions), shared: Arc::clone(&connection.shared) }
+        Self {
+            regions: Arc::new(regions),
+            sessions: Arc::new(connection.sessions.clone()),
+            shared: Arc::clone(&connection.shared),
+        }
     }
 
     pub(super) fn region(&self, region: &RegionId) -> Result<&RegionClients, CallError> {
         self.regions.get(region).ok_or_else(|| CallError::not_sent(format!("{region} is not a Region of the estate")))
+    }
+
+    /// As the credentials of the newest call of that Region said it.
+    pub(super) fn session(&self, region: &RegionId) -> Session {
+        self.sessions.get(region).map_or(Session::Unknown, SessionSeen::now)
     }
 
     pub(super) fn regions(&self) -> BTreeSet<RegionId> {

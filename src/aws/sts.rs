@@ -34,6 +34,7 @@ impl ReadOp for GetCallerIdentity {
             account: safe(output.account()),
             arn: safe(output.arn()),
             skew_seconds: clients.shared.telemetry.skew(&self.region),
+            session: clients.session(&self.region),
         };
         Ok(Answered { value: identity, request_id, truncated: false })
     }

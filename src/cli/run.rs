@@ -24,6 +24,7 @@ use clap::Args;
 use super::{
     Common,
     exit::{Failure, PARKED, USAGE},
+    plan::Wanted,
 };
 use crate::{
     compose::{self, Core},
@@ -34,11 +35,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Id of the runbook, e.g. payments-failover
-    pub runbook: String,
-    /// Id of the app
-    #[arg(long)]
-    pub app: String,
+    #[command(flatten)]
+    pub wanted: Wanted,
     /// When the outage began, RFC 3339; the first clock runs from there
     #[arg(long, value_name = "TIME")]
     pub outage_at: Option<String>,
@@ -51,6 +49,7 @@ pub struct ResumeArgs {
 }
 
 pub async fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
+    let request = args.wanted.request()?;
     let core = compose::start(common).await?;
     core.first_full_picture().await;
     may_answer(&core, common)?;
@@ -63,7 +62,7 @@ pub async fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
             ])
         })?),
     };
-    let plan = core.plan(&args.runbook, &args.app).await?;
+    let plan = core.plan(&request).await?;
     print!("{}", runs::plan(&plan, &core.estate.zone, core.clock.now()));
     if !plan.interlocks.is_empty() {
         return Err(Failure {
@@ -139,6 +138,7 @@ async fn declare(prompts: &mut Prompts, outage_at: Option<crate::domain::Timesta
         app: prompts.ask("app").await?,
         region: prompts.ask("region").await?,
         outage_at,
+        wave: None,
     })
 }
 
@@ -261,6 +261,13 @@ async fn answer_to(prompts: &mut Prompts, ask: &Ask, run: &RunState) -> Option<A
                 println!("  [ ] {item}");
             }
             exact(prompts, &format!("confirm {step}"), "done", step, Answer::Go { step: step.clone() }).await
+        }
+        Ask::Noticed { step, lines } => {
+            println!("  changed, and no run of ours did it:");
+            for line in lines {
+                println!("  [ ] {line}");
+            }
+            exact(prompts, &format!("noticed {step}"), "known", step, Answer::Go { step: step.clone() }).await
         }
         Ask::Loss { step, phrase, lines, .. } => {
             for line in lines {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     fact::What,
+    freeze::Freeze,
     id::{AppId, ComponentId, RegionId, RunbookId},
     region::{RegionPair, Side},
     text::SafeText,
@@ -27,6 +28,8 @@ pub struct Estate {
     pub residency: Residency,
     /// How each Region is reached: AWS profile and role to assume.
     pub access: BTreeMap<Side, Access>,
+    /// When changes are not wanted.
+    pub freezes: Vec<Freeze>,
     /// In the order of the file.
     pub apps: Vec<App>,
     /// Contradictions of policy found while loading; `check` prints them and the board shows them.
@@ -115,7 +118,7 @@ pub struct App {
     pub depends_on: Vec<AppId>,
     pub backup: Option<BackupPolicy>,
     pub components: Vec<Component>,
-    /// By kind word: `failover`, `switchover`, `failback`.
+    /// By kind word: `failover`, `switchover`, `failback`, `re-protect`.
     pub runbooks: BTreeMap<String, RunbookId>,
     pub drills: Vec<DrillRecord>,
     pub served: Option<ServedMetrics>,
@@ -124,6 +127,10 @@ pub struct App {
     pub timings: Timings,
     /// Free text shown on the app screen, e.g. a gap in the sources.
     pub note: Option<SafeText>,
+    /// `[app.parameters.<runbook>]`: the app's own values for a runbook, checked against what that asks for.
+    pub parameters: BTreeMap<RunbookId, BTreeMap<String, Param>>,
+    /// The least time between the end of one run of the app and the start of the next (anti-flap).
+    pub not_again_within: Option<Duration>,
 }
 
 impl App {

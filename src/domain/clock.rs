@@ -25,4 +25,10 @@ pub trait Clock: Send + Sync {
         let speed = self.speed();
         if speed <= 0.0 { estate } else { estate.div_f64(speed) }
     }
+
+    /// How long to sleep when nothing is to be done for `wall`: all of it. A clock that is moved by hand moves on
+    /// instead, so that a test waits for nothing.
+    fn idle(&self, wall: Duration) -> Duration {
+        wall
+    }
 }

@@ -13,6 +13,7 @@ pub mod compliance;
 pub mod diagnostic;
 pub mod document;
 pub mod fact;
+pub mod freeze;
 pub mod id;
 pub mod kind;
 pub mod observation;

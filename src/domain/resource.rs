@@ -14,6 +14,18 @@ pub struct Identity {
     pub arn: SafeText,
     /// Own clock minus AWS's (`Date` header), in seconds, where it could be measured.
     pub skew_seconds: Option<i64>,
+    pub session: Session,
+}
+
+/// How long the credentials last that a Region's calls are signed with. AWS does not tell; they say it themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// Temporary, without a word on when they end.
+    Unknown,
+    /// Long-lived keys.
+    Unlimited,
+    /// Of the credentials that roles are assumed with: what is assumed renews itself as long as these last.
+    Until(Timestamp),
 }
 
 /// `rds DescribeGlobalClusters` (field guide 2.6).
@@ -69,7 +81,15 @@ pub struct DbCluster {
     pub engine_version: SafeText,
     pub members: Vec<SafeText>,
     pub latest_restorable: Option<Timestamp>,
+    /// The global database it belongs to.
+    pub global_cluster: Option<String>,
+    /// ARN of the cluster it follows; none where it stands for itself.
+    pub replicates_from: Option<String>,
+    pub tags: Tags,
 }
+
+/// Keys and values.
+pub type Tags = BTreeMap<String, String>;
 
 /// `rds DescribeDBInstances`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +105,14 @@ pub struct DbInstance {
     pub replicas: Vec<String>,
     /// `replicating`, `error`, … with whether AWS calls it normal.
     pub replication: Option<(SafeText, bool)>,
+    /// The cluster it is an instance of.
+    pub cluster: Option<String>,
+    /// None while it is being created.
+    pub created: Option<Timestamp>,
+    pub encrypted: bool,
+    /// Against deletion.
+    pub protected: bool,
+    pub tags: Tags,
 }
 
 /// `rds DescribeDBSnapshots` and `DescribeDBClusterSnapshots`.
@@ -96,6 +124,10 @@ pub struct DbSnapshot {
     pub status: SafeText,
     pub created: Option<Timestamp>,
     pub percent: Option<u32>,
+    /// Identifier or ARN of the snapshot it is a copy of.
+    pub copied_from: Option<String>,
+    pub encrypted: bool,
+    pub tags: Tags,
 }
 
 /// `rds DescribeEvents`.

@@ -149,6 +149,52 @@ impl Zone {
     }
 }
 
+impl Zone {
+    /// The latest moment, not after `now`, that is `from` past midnight of that day of the week here.
+    #[must_use]
+    pub fn last_weekly(&self, now: Timestamp, day: Weekday, from: Duration) -> Option<Timestamp> {
+        let today = now.to_jiff().to_zoned(self.0.clone()).date();
+        let back = (i64::from(today.weekday().to_monday_zero_offset()) - day as i64).rem_euclid(7);
+        let moment = |days_back: i64| {
+            let date = today.checked_sub(jiff::Span::new().days(days_back)).ok()?;
+            let midnight = date.at(0, 0, 0, 0);
+            let local = midnight.checked_add(jiff::Span::new().seconds(i64::try_from(from.as_secs()).ok()?)).ok()?;
+            Some(Timestamp(self.0.to_ambiguous_timestamp(local).compatible().ok()?.as_millisecond()))
+        };
+        [back, back + 7].into_iter().filter_map(moment).find(|begun| *begun <= now)
+    }
+}
+
+/// A day of the week, Monday first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weekday {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+impl Weekday {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS[self as usize].0
+    }
+
+    pub const WORDS: [(&'static str, Self); 7] = [
+        ("monday", Self::Monday),
+        ("tuesday", Self::Tuesday),
+        ("wednesday", Self::Wednesday),
+        ("thursday", Self::Thursday),
+        ("friday", Self::Friday),
+        ("saturday", Self::Saturday),
+        ("sunday", Self::Sunday),
+    ];
+}
+
 /// Why a duration in a file could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
@@ -190,6 +236,21 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         return Err(DurationError::TooLong);
     }
     Ok(Duration::from_millis((seconds * 1000.0).round() as u64))
+}
+
+/// As a file would say it, exactly: `1h30m`, `90s` is `1m30s`, `250ms`, `0s`.
+#[must_use]
+pub fn written(d: Duration) -> String {
+    let (secs, millis) = (d.as_secs(), d.subsec_millis());
+    let parts = [
+        (secs / 86_400, "d"),
+        (secs / 3_600 % 24, "h"),
+        (secs / 60 % 60, "m"),
+        (secs % 60, "s"),
+        (u64::from(millis), "ms"),
+    ];
+    let text: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 /// For people: `0.8 s`, `58 s`, `4 m`, `1 m 38 s`, `1 h 32 m`, `12 d`. At most two units, rounded down, so that

@@ -1,10 +1,16 @@
-//! One run, driven: what `decide` says is done, and written down before and after.
+//! The rim of one run: does what its [`Machine`] says, and reports what came back.
 //!
-//! Must never: send a call whose intent and sending are not on disk; send one again; go on after a failed write.
-//! Each turn of the loop does one thing, so that a person's word is heard between any two.
+//! Must never: begin a call that the machine did not ask for, or go on after a failed write. Records are written one
+//! after the other; looks and calls of several steps are under way at the same time. They end with this future: a
+//! driver that is dropped leaves nothing behind that goes on by itself.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures_util::{
+    FutureExt,
+    future::BoxFuture,
+    stream::{FuturesUnordered, StreamExt},
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -12,179 +18,187 @@ use super::{
     store::{Lease, StoreError, Written},
 };
 use crate::{
-    aws::SendOutcome,
-    domain::{CallDescription, Snapshot, Timestamp, text::SafeText, time},
+    aws::{SendOutcome, WriteOp},
+    domain::{AppId, CallDescription, Snapshot, Timestamp, text::SafeText},
     runbook::{
-        build::digest_of,
-        decide::{self, Judged, Next},
+        build::{Frozen, digest_of},
         event::{Entry, Event, Outcome},
-        fold::{self, Course},
+        finding::{Finding, Observed, Traces},
+        fold::Course,
         guards,
-        interlock::{self, Circumstances},
-        run::{Answer, Ask},
+        interlock::{self, Circumstances, Stage},
+        machine::{Do, Errand, Machine, Moment, Pace, Ready, Report, Rules, Survey, Task, Way},
+        plan::Override,
+        run::Answer,
         signal::Facts,
-        spec::OnFailure,
     },
     steps::{
         self,
-        kind::{Conduct, Finding, MutatingStep, Observed, Prepared, StepContext, covers},
+        kind::{Conduct, MutatingStep, Prepared, StepContext, covers},
+        outside::{CommandLine, Ended},
     },
 };
 
-/// Estate time between two looks at something that takes its time.
-const POLL: Duration = Duration::from_secs(3);
-/// Wall time between two turns at least, however fast estate time runs.
-const POLL_WALL_MIN: Duration = Duration::from_millis(5);
-/// Wall time from the declaration in which the run must start.
-const START_WITHIN: Duration = Duration::from_mins(2);
-/// Wall time without a word of a person after which nothing new is begun.
-const SILENCE_MAX: Duration = Duration::from_mins(15);
-/// Wall time between reading the guards' facts and acting on them.
-const FACTS_AGE_MAX: Duration = Duration::from_secs(2);
-/// Times that guards are read again because preparing took longer than that.
-const REREADS_MAX: u32 = 5;
-/// Looks that must agree, over this estate time, before "nothing happened" is believed.
-const SETTLE_READS: u32 = 3;
-const SETTLE: Duration = Duration::from_secs(20);
-/// Estate time without a readable answer after which a person is asked what became of a call.
-const DOUBT_MAX: Duration = Duration::from_mins(2);
+/// How often a resting run is looked at, to notice that its arming ended.
+const LOOK_UP: Duration = Duration::from_secs(1);
 
 /// A person's word on its way to the driver.
 pub(super) struct Order {
-    pub answer: Answer,
+    pub word: Word,
     pub reply: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// What a person can say to a run.
+pub(super) enum Word {
+    Answer(Answer),
+    /// An event that the engine prepared: another plan for the same run.
+    Event(Box<Event>),
 }
 
 /// The journal failed, or the run was taken over: nothing more is done.
 struct Stopped;
 
-enum Turn {
-    /// Something happened: look again at once.
-    Again,
-    /// Look again after the poll interval.
-    Later,
-    /// Only a person moves it.
-    Person,
-    End,
+/// What goes out: kept here, the machine knows its description only.
+enum Act {
+    Call(Box<dyn WriteOp>),
+    Run(CommandLine),
+}
+
+/// What a task leaves for the next one of its step.
+enum Keep {
+    Nothing,
+    /// The survey's facts, which preparing uses too.
+    Facts(Arc<Snapshot>),
+    Act(Act),
+}
+
+struct Back {
+    task: Task,
+    report: Report,
+    keep: Keep,
 }
 
 pub(super) struct Driver {
-    pub shared: Arc<Shared>,
-    pub course: Course,
-    pub lease: Lease,
-    pub orders: mpsc::Receiver<Order>,
-    armed_at: Duration,
-    last_word: Duration,
-    /// Since when the present attempt of a step is under way, as seen by this driver.
-    since: BTreeMap<usize, Moment>,
-    /// Agreeing looks at a call in doubt: how many, and since when.
-    agreed: Option<(u32, Moment)>,
-    rereads: u32,
+    shared: Arc<Shared>,
+    machine: Machine,
+    lease: Lease,
+    orders: mpsc::Receiver<Order>,
+    under_way: FuturesUnordered<BoxFuture<'static, Back>>,
+    facts: BTreeMap<usize, Arc<Snapshot>>,
+    acts: BTreeMap<usize, Act>,
 }
 
-/// A moment on both clocks.
-#[derive(Clone, Copy)]
-struct Moment {
-    estate: Timestamp,
-    monotonic: Duration,
+/// What the machine must know of a kind.
+pub(super) fn way(kind: &str) -> Way {
+    match steps::find(kind).map(steps::kind::StepKind::conduct) {
+        Some(Conduct::Reads(_) | Conduct::Probes(_)) => Way::Reads,
+        Some(Conduct::Asks(_)) => Way::Asks,
+        Some(Conduct::Acts(_)) => Way::Acts,
+        None => Way::Unknown,
+    }
 }
 
 impl Driver {
-    pub fn new(shared: Arc<Shared>, course: Course, lease: Lease, orders: mpsc::Receiver<Order>) -> Self {
-        let now = shared.clock.monotonic();
+    pub fn new(shared: Arc<Shared>, mut course: Course, lease: Lease, orders: mpsc::Receiver<Order>) -> Self {
+        course.shown.driven = true;
+        let machine = Machine::new(course, way, Rules::default(), &shared.moment());
         Self {
             shared,
-            course,
+            machine,
             lease,
             orders,
-            armed_at: now,
-            last_word: now,
-            since: BTreeMap::new(),
-            agreed: None,
-            rereads: 0,
+            under_way: FuturesUnordered::new(),
+            facts: BTreeMap::new(),
+            acts: BTreeMap::new(),
         }
     }
 
     pub async fn drive(mut self) {
-        self.course.shown.driven = true;
         self.publish();
-        while let Ok(turn) = self.turn().await {
-            let pause = match turn {
-                Turn::Again => continue,
-                Turn::End => break,
-                Turn::Later => self.shared.clock.wall_duration(POLL).max(POLL_WALL_MIN),
-                Turn::Person => Duration::from_secs(1), // to notice that arming lapsed
-            };
-            tokio::select! {
-                order = self.orders.recv() => match order {
-                    Some(order) => if self.hear(order).await.is_err() { break },
-                    None => break,
-                },
-                () = tokio::time::sleep(pause) => {}
+        loop {
+            let mut stopped = false;
+            while let Ok(order) = self.orders.try_recv() {
+                stopped |= self.hear(order).await.is_err();
+            }
+            while let Some(Some(back)) = self.under_way.next().now_or_never() {
+                self.back(back);
+            }
+            if stopped {
+                break;
+            }
+            let now = self.shared.moment();
+            self.machine.gate(self.shared.gate(&self.machine.course), &now);
+            let what = self.machine.next(&now);
+            if self.machine.take_changed() {
+                self.publish();
+            }
+            match what {
+                Do::End => break,
+                Do::Append(event) => {
+                    if self.append(*event, SafeText::new("engine")).await.is_err() {
+                        break;
+                    }
+                }
+                Do::Start(task) => {
+                    let errand = self.errand(task);
+                    self.under_way.push(errand);
+                }
+                what @ (Do::Wait(_) | Do::Rest) => {
+                    let pause = match what {
+                        Do::Wait(pause) if self.under_way.is_empty() => self.shared.clock.idle(pause),
+                        Do::Wait(pause) => pause,
+                        _ => LOOK_UP,
+                    };
+                    tokio::select! {
+                        order = self.orders.recv() => match order {
+                            Some(order) => if self.hear(order).await.is_err() { break },
+                            None => break,
+                        },
+                        Some(back) = self.under_way.next() => self.back(back),
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
             }
         }
-        self.course.shown.driven = false;
+        self.machine.course.shown.driven = false;
         self.publish();
-        self.shared.forget(self.course.shown.id);
+        self.shared.forget(self.machine.course.shown.id);
     }
 
-    async fn turn(&mut self) -> Result<Turn, Stopped> {
-        while let Ok(order) = self.orders.try_recv() {
-            self.hear(order).await?;
-        }
-        self.lapse().await?;
-        match decide::next(&self.course) {
-            Next::Ended => Ok(Turn::End),
-            Next::Wait => Ok(Turn::Person),
-            Next::Ask(ask) => self.write(Event::Asked { ask }).await,
-            Next::Begin(n) => {
-                self.since.insert(n, self.moment());
-                self.rereads = 0;
-                let attempt = self.course.shown.steps[n].attempts + 1;
-                self.write(Event::Begun { step: self.step(n), attempt }).await
+    fn back(&mut self, back: Back) {
+        let Back { task, report, keep } = back;
+        match keep {
+            Keep::Nothing => {}
+            Keep::Facts(snapshot) => {
+                self.facts.insert(task.step, snapshot);
             }
-            Next::Check(n) => self.check(n).await,
-            Next::Withdraw(n) => {
-                let why = SafeText::new("the driver ended between intent and sending");
-                self.write(Event::Withdrawn { step: self.step(n), why }).await
-            }
-            Next::Doubt(n) => {
-                let why = SafeText::new("the driver ended after sending, nobody heard the answer");
-                let attempt = self.course.shown.steps[n].attempts;
-                self.write(Event::Outcome { step: self.step(n), attempt, outcome: Outcome::Unknown { why } }).await
-            }
-            Next::Observe(n) => self.observe(n).await,
-            Next::Resolve(n) => self.resolve(n).await,
-            Next::Complete => {
-                let exceptions = fold::exceptions(&self.course);
-                self.write(Event::Completed { exceptions }).await
-            }
-            Next::Park(why) => {
-                let failed = self.course.shown.steps.iter().find(|step| {
-                    matches!(
-                        step.phase,
-                        crate::runbook::run::StepPhase::Failed | crate::runbook::run::StepPhase::Refused
-                    )
-                });
-                let step = failed.map(|step| step.id.clone());
-                self.write(Event::Parked { step, why }).await
+            Keep::Act(act) => {
+                self.acts.insert(task.step, act);
             }
         }
+        self.machine.report(&task, report);
     }
 
     /// A person's word: refused in words, or written down and obeyed.
     async fn hear(&mut self, order: Order) -> Result<(), Stopped> {
-        let Order { answer, reply } = order;
-        if let Err(illegal) = fold::admit(&self.course, &answer) {
-            let _ = reply.send(Err(Refusal(illegal.0))); // who asked may have gone
-            return Ok(());
-        }
-        self.last_word = self.shared.clock.monotonic();
-        if matches!(answer, Answer::Rearm(_)) {
-            self.armed_at = self.last_word;
-        }
+        let Order { word, reply } = order;
+        let event = match word {
+            Word::Answer(answer) => self.machine.hear(answer, &self.shared.moment()),
+            Word::Event(event) => {
+                let at = self.shared.clock.now();
+                let entry = Entry { at, actor: self.person(), event: *event };
+                self.machine.with(&entry).map(|_| entry.event)
+            }
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(illegal) => {
+                let _ = reply.send(Err(Refusal(illegal.0))); // who asked may have gone
+                return Ok(());
+            }
+        };
         let actor = self.person();
-        if self.append(Event::Answered { answer }, actor).await.is_err() {
+        if self.append(event, actor).await.is_err() {
             let _ = reply.send(Err(Refusal(SafeText::new("the journal cannot be written"))));
             return Err(Stopped);
         }
@@ -192,335 +206,9 @@ impl Driver {
         Ok(())
     }
 
-    async fn lapse(&mut self) -> Result<(), Stopped> {
-        if !self.course.armed || self.course.shown.phase.ended() {
-            return Ok(());
-        }
-        let now = self.shared.clock.monotonic();
-        let started = self.course.shown.steps.iter().any(|step| step.attempts > 0);
-        let why = if !started && now.saturating_sub(self.armed_at) > START_WITHIN {
-            "not started within 120 s of the declaration"
-        } else if now.saturating_sub(self.last_word) > SILENCE_MAX {
-            "no key for 15 m"
-        } else {
-            return Ok(());
-        };
-        self.write(Event::Lapsed { why: SafeText::new(why) }).await.map(|_| ())
-    }
-
-    async fn check(&mut self, n: usize) -> Result<Turn, Stopped> {
-        let Some(kind) = steps::find(&self.course.frozen.steps[n].kind) else {
-            let why = SafeText::new(format!("this version knows no step of kind {}", self.course.frozen.steps[n].kind));
-            return self.write(Event::Parked { step: Some(self.step(n)), why }).await;
-        };
-        match kind.conduct() {
-            Conduct::Reads(reading) => {
-                let snapshot = self.shared.fresh(&self.course.frozen.plan.app).await;
-                let finding = self.with_facts(&snapshot, n, |about| reading.read(about));
-                match finding {
-                    Err(why) => self.write(Event::Parked { step: Some(self.step(n)), why }).await,
-                    Ok(Finding::Done(detail)) => self.write(Event::Done { step: self.step(n), detail }).await,
-                    Ok(Finding::Failed(detail)) => self.fail(n, detail).await,
-                    Ok(Finding::NotYet(detail)) => self.later_or_fail(n, "not so within", detail).await,
-                }
-            }
-            Conduct::Probes(probing) => {
-                let snapshot = self.shared.fresh(&self.course.frozen.plan.app).await;
-                let shared = Arc::clone(&self.shared);
-                let finding = match self.facts(&snapshot) {
-                    Err(why) => return self.write(Event::Parked { step: Some(self.step(n)), why }).await,
-                    Ok(facts) => probing.probe(&self.about(&facts, n), &shared.eyes()).await,
-                };
-                match finding {
-                    Finding::Done(detail) => self.write(Event::Done { step: self.step(n), detail }).await,
-                    Finding::Failed(detail) => self.fail(n, detail).await,
-                    Finding::NotYet(detail) => self.later_or_fail(n, "not so within", detail).await,
-                }
-            }
-            Conduct::Asks(checklist) => {
-                if self.course.progress[n].confirmed.is_some() {
-                    let detail = SafeText::new(format!("confirmed by {}", self.person()));
-                    return self.write(Event::Done { step: self.step(n), detail }).await;
-                }
-                let snapshot = self.shared.snapshot(&self.course.frozen.plan.app).await;
-                match self.with_facts(&snapshot, n, |about| checklist.items(about)) {
-                    Ok(items) => self.write(Event::Asked { ask: Ask::Confirm { step: self.step(n), items } }).await,
-                    Err(why) => self.write(Event::Parked { step: Some(self.step(n)), why }).await,
-                }
-            }
-            Conduct::Acts(acting) => self.act(n, acting).await,
-        }
-    }
-
-    /// One attempt, as DESIGN section 6 numbers it.
-    async fn act(&mut self, n: usize, acting: &'static dyn MutatingStep) -> Result<Turn, Stopped> {
-        let step = self.step(n);
-        let park = |why: SafeText| Event::Parked { step: Some(step.clone()), why };
-        let snapshot = self.shared.fresh(&self.course.frozen.plan.app).await;
-        let read_at = self.shared.clock.monotonic();
-        let component = self.course.frozen.steps[n].component();
-        let given = self.course.overrides(n);
-        let frozen = Arc::clone(&self.course.frozen);
-        let evaluated = self.with_facts(&snapshot, n, |about| {
-            let specs = &frozen.steps[n].guards;
-            let readings = guards::evaluate_all(specs, component.as_ref(), about.facts, &given, about.now);
-            let calls: Vec<&CallDescription> = frozen.plan.steps[n].calls.iter().collect();
-            let interlocks = interlock::interlocks(&Circumstances {
-                facts: about.facts,
-                authority: self.shared.authority(),
-                target: about.target,
-                calls: &calls,
-                busy: None,
-                now: about.now,
-            });
-            let callers = calls.iter().find_map(|call| interlock::caller(about.facts, call, about.target, about.now));
-            (readings, interlocks.into_iter().next().or(callers), acting.loss(about))
-        });
-        let (readings, interlock, loss) = match evaluated {
-            Ok(evaluated) => evaluated,
-            Err(why) => return self.write(park(why)).await,
-        };
-        self.write(Event::Guarded { step: step.clone(), guards: readings.clone() }).await?;
-        match decide::judge(&self.course, n, &readings, loss.as_ref()) {
-            Judged::Ask(ask) => return self.write(Event::Asked { ask }).await,
-            Judged::Park(why) => return self.write(park(why)).await,
-            Judged::Void(why) => return self.write(Event::Voided { step, why }).await,
-            Judged::Go => {}
-        }
-        let shared = Arc::clone(&self.shared);
-        let prepared = {
-            let facts = match self.facts(&snapshot) {
-                Ok(facts) => facts,
-                Err(why) => return self.write(park(why)).await,
-            };
-            let about = self.about(&facts, n);
-            acting.prepare(&about, &frozen.plan.steps[n].calls, &shared.eyes()).await
-        };
-        let op = match prepared {
-            Prepared::AlreadyDone(detail) => {
-                let detail = SafeText::new(format!("{detail}; nothing was sent"));
-                return self.write(Event::Done { step, detail }).await;
-            }
-            Prepared::PassOver(reason) => return self.write(Event::Passed { step, reason }).await,
-            Prepared::Busy(what) => {
-                let why = SafeText::new(format!("an operation that this run did not begin is under way: {what}"));
-                return self.write(park(why)).await;
-            }
-            Prepared::NotNow(why) => return self.write(park(why)).await,
-            Prepared::Run(line) => {
-                return self.write(park(SafeText::new(format!("{}: not yet", line.program)))).await;
-            }
-            Prepared::Send(op) => op,
-        };
-        if let Some(interlock) = interlock {
-            return self.write(park(interlock.text)).await;
-        }
-        let call = op.describe();
-        if !frozen.plan.steps[n].calls.iter().any(|planned| covers(planned, &call)) {
-            let why = SafeText::new(format!("{call} would not be what was planned and confirmed: make a new plan"));
-            return self.write(park(why)).await;
-        }
-        let Some(writer) = &shared.writer else {
-            return self.write(park(SafeText::new("this console cannot act: it has no writing client"))).await;
-        };
-        if shared.clock.monotonic().saturating_sub(read_at) > FACTS_AGE_MAX {
-            self.rereads += 1;
-            if self.rereads > REREADS_MAX {
-                return self.write(park(SafeText::new("facts cannot be read within 2 s of the act"))).await;
-            }
-            return Ok(Turn::Again);
-        }
-
-        let attempt = self.course.shown.steps[n].attempts;
-        let request_digest = digest_of(&call);
-        self.write(Event::Intended {
-            step: step.clone(),
-            attempt,
-            plan_hash: frozen.plan.hash.clone(),
-            call,
-            request_digest: request_digest.clone(),
-            guards: readings,
-        })
-        .await?;
-        self.lapse().await?;
-        if !self.course.armed {
-            let why = SafeText::new("arming ended before it was sent");
-            return self.write(Event::Withdrawn { step, why }).await;
-        }
-        // The lease is checked by the append itself: an old epoch cannot write `sent`, so it cannot send.
-        self.write(Event::Sent { step: step.clone(), attempt, request_digest }).await?;
-        let outcome = match writer.send_once(&*op).await {
-            SendOutcome::Accepted { request_id, detail } => Outcome::Succeeded { request_id, detail },
-            SendOutcome::Refused { code, message, request_id } => Outcome::Refused { code, message, request_id },
-            SendOutcome::Unknown { why } => Outcome::Unknown { why },
-        };
-        self.since.insert(n, self.moment());
-        self.agreed = None;
-        self.write(Event::Outcome { step, attempt, outcome }).await
-    }
-
-    async fn look(&mut self, n: usize) -> Observed {
-        let frozen = Arc::clone(&self.course.frozen);
-        let Some(Conduct::Acts(acting)) = steps::find(&frozen.steps[n].kind).map(steps::kind::StepKind::conduct) else {
-            return Observed::Unclear(SafeText::new("this version cannot observe it"));
-        };
-        let progress = &self.course.progress[n];
-        let Some(call) = progress.call.clone() else {
-            return Observed::Unclear(SafeText::new("no call is on record"));
-        };
-        let accepted = progress.accepted.clone();
-        let snapshot = self.shared.snapshot(&frozen.plan.app).await;
-        match self.facts(&snapshot) {
-            Err(why) => Observed::Unclear(why),
-            Ok(facts) => {
-                let about = self.about(&facts, n);
-                acting.observe(&about, &call, accepted.as_deref(), &self.shared.eyes()).await
-            }
-        }
-    }
-
-    async fn observe(&mut self, n: usize) -> Result<Turn, Stopped> {
-        match self.look(n).await {
-            Observed::Done(detail) => {
-                let id = self.course.shown.steps[n].request_id.as_ref().map(|id| format!("; request {id}"));
-                let detail = SafeText::new(format!("{detail}{}", id.unwrap_or_default()));
-                self.write(Event::Done { step: self.step(n), detail }).await
-            }
-            Observed::InProgress(detail) | Observed::NotDone(detail) | Observed::Unclear(detail) => {
-                self.later_or_fail(n, "accepted, but not seen done within", detail).await
-            }
-        }
-    }
-
-    async fn resolve(&mut self, n: usize) -> Result<Turn, Stopped> {
-        let step = self.step(n);
-        match self.look(n).await {
-            Observed::Done(detail) => {
-                let detail = SafeText::new(format!("{detail}; the answer was lost, this was observed"));
-                self.write(Event::Done { step, detail }).await
-            }
-            Observed::InProgress(detail) => {
-                self.agreed = None;
-                if self.elapsed(n) <= self.course.frozen.plan.steps[n].timeout {
-                    self.show(n, &detail);
-                    return Ok(Turn::Later);
-                }
-                self.ask_verdict(n, &detail).await
-            }
-            Observed::NotDone(detail) => {
-                let now = self.moment();
-                let (reads, first) = self.agreed.map_or((1, now), |(reads, first)| (reads + 1, first));
-                self.agreed = Some((reads, first));
-                let over = self.since_moment(first);
-                if reads >= SETTLE_READS && over >= SETTLE {
-                    let text = format!("no effect: {reads} reads over {} agree: {detail}", time::short(over));
-                    return self.fail(n, SafeText::new(text)).await;
-                }
-                self.show(n, &detail);
-                Ok(Turn::Later)
-            }
-            Observed::Unclear(detail) => {
-                self.agreed = None;
-                if self.elapsed(n) <= DOUBT_MAX {
-                    self.show(n, &detail);
-                    return Ok(Turn::Later);
-                }
-                self.ask_verdict(n, &detail).await
-            }
-        }
-    }
-
-    async fn ask_verdict(&mut self, n: usize, detail: &SafeText) -> Result<Turn, Stopped> {
-        let call = self.course.progress[n].call.as_ref().map_or_else(|| "the call".to_owned(), ToString::to_string);
-        let question = SafeText::new(format!("did {call} take effect? It cannot be told from here: {detail}"));
-        self.write(Event::Asked { ask: Ask::Verdict { step: self.step(n), question } }).await
-    }
-
-    async fn later_or_fail(&mut self, n: usize, late: &str, detail: SafeText) -> Result<Turn, Stopped> {
-        let timeout = self.course.frozen.plan.steps[n].timeout;
-        if self.elapsed(n) <= timeout {
-            self.show(n, &detail);
-            return Ok(Turn::Later);
-        }
-        self.fail(n, SafeText::new(format!("{late} {}: {detail}", time::short(timeout)))).await
-    }
-
-    async fn fail(&mut self, n: usize, detail: SafeText) -> Result<Turn, Stopped> {
-        let step = self.step(n);
-        self.write(Event::Failed { step: step.clone(), detail: detail.clone() }).await?;
-        let planned = &self.course.frozen.plan.steps[n];
-        if planned.on_failure == OnFailure::Continue && planned.calls.is_empty() {
-            let reason = SafeText::new(format!("the runbook goes on without it: {detail}"));
-            return self.write(Event::Passed { step, reason }).await;
-        }
-        Ok(Turn::Again)
-    }
-
-    /// What is seen on the way is shown, not written down.
-    fn show(&mut self, n: usize, detail: &SafeText) {
-        let state = &mut self.course.shown.steps[n];
-        if state.detail != *detail {
-            state.detail = detail.clone();
-            self.publish();
-        }
-    }
-
-    fn step(&self, n: usize) -> crate::domain::StepId {
-        self.course.frozen.plan.steps[n].id.clone()
-    }
-
     fn person(&self) -> SafeText {
-        SafeText::new(format!("{} ({})", self.course.shown.declaration.who, self.course.shown.principal))
-    }
-
-    fn moment(&self) -> Moment {
-        Moment { estate: self.shared.clock.now(), monotonic: self.shared.clock.monotonic() }
-    }
-
-    /// Estate time, or wall time where estate time stands still, so that no wait is for ever.
-    fn since_moment(&self, moment: Moment) -> Duration {
-        if self.shared.clock.speed() > 0.0 {
-            self.shared.clock.now().since(moment.estate)
-        } else {
-            self.shared.clock.monotonic().saturating_sub(moment.monotonic)
-        }
-    }
-
-    /// Of the present attempt, as far as this driver has seen it.
-    fn elapsed(&mut self, n: usize) -> Duration {
-        let now = self.moment();
-        let since = *self.since.entry(n).or_insert(now);
-        self.since_moment(since)
-    }
-
-    fn facts<'a>(&'a self, snapshot: &'a Snapshot) -> Result<Facts<'a>, SafeText> {
-        self.shared.facts_about(&self.course.frozen.plan.app, snapshot)
-    }
-
-    fn about<'a>(&'a self, facts: &'a Facts<'a>, n: usize) -> StepContext<'a> {
-        let plan = &self.course.frozen.plan;
-        StepContext {
-            facts,
-            step: &self.course.frozen.steps[n],
-            kind: plan.kind,
-            target: plan.target,
-            begun_at: self.course.shown.steps[n].started_at,
-            now: self.shared.clock.now(),
-        }
-    }
-
-    fn with_facts<T>(
-        &self,
-        snapshot: &Snapshot,
-        n: usize,
-        ask: impl FnOnce(&StepContext<'_>) -> T,
-    ) -> Result<T, SafeText> {
-        let facts = self.facts(snapshot)?;
-        Ok(ask(&self.about(&facts, n)))
-    }
-
-    async fn write(&mut self, event: Event) -> Result<Turn, Stopped> {
-        self.append(event, SafeText::new("engine")).await.map(|()| Turn::Again)
+        let shown = &self.machine.course.shown;
+        SafeText::new(format!("{} ({})", shown.declaration.who, shown.principal))
     }
 
     /// Applied in memory only when it is on disk.
@@ -528,24 +216,27 @@ impl Driver {
         if self.shared.failed() {
             return Err(Stopped); // another run found the journal broken: it is the same journal
         }
-        let at = self.shared.clock.now();
-        let entry = Entry { at, actor, event };
-        let next = match fold::apply(self.course.clone(), &entry) {
+        let entry = Entry { at: self.shared.clock.now(), actor, event };
+        let next = match self.machine.with(&entry) {
             Ok(next) => next,
             Err(illegal) => {
                 // A mistake of this program: stop this run rather than write what recovery would refuse.
-                self.shared.fail(&SafeText::new(format!("run {}: {illegal}", self.course.shown.id)));
+                self.shared.fail(&SafeText::new(format!("run {}: {illegal}", self.machine.course.shown.id)));
                 return Err(Stopped);
             }
         };
-        let written = written(&entry, &self.course, self.shared.clock.wall(), self.shared.clock.monotonic());
+        let written = written(&entry, &next, self.shared.clock.wall(), self.shared.clock.monotonic());
         let store = Arc::clone(&self.shared.store);
         let lease = Lease { run: self.lease.run, epoch: self.lease.epoch, held: Box::new(()) };
         let outcome = tokio::task::spawn_blocking(move || store.append(&lease, &written)).await;
         match outcome {
             Ok(Ok(_)) => {
-                self.course = next;
-                self.course.shown.driven = !self.course.shown.phase.ended();
+                let driven = !next.shown.phase.ended();
+                self.machine.written(next, &entry.event, &self.shared.moment());
+                if matches!(entry.event, Event::Switched { .. }) {
+                    self.machine.replanned(way);
+                }
+                self.machine.course.shown.driven = driven;
                 self.publish();
                 Ok(())
             }
@@ -565,7 +256,239 @@ impl Driver {
     }
 
     fn publish(&self) {
-        self.shared.publish(&self.course);
+        self.shared.publish(&self.machine.course);
+    }
+
+    /// The task as a future that owns what it needs.
+    fn errand(&mut self, task: Task) -> BoxFuture<'static, Back> {
+        let n = task.step;
+        let site = Site {
+            shared: Arc::clone(&self.shared),
+            frozen: Arc::clone(&self.machine.course.frozen),
+            n,
+            begun_at: self.machine.course.shown.steps[n].started_at,
+        };
+        match task.what {
+            Errand::Read => {
+                async move { Back { task, report: Report::Found(site.read().await), keep: Keep::Nothing } }.boxed()
+            }
+            Errand::Items => {
+                async move { Back { task, report: Report::Items(site.items().await), keep: Keep::Nothing } }.boxed()
+            }
+            Errand::Survey => {
+                let given = self.machine.course.overrides(n);
+                async move {
+                    match site.survey(&given).await {
+                        Ok((survey, snapshot)) => {
+                            Back { task, report: Report::Surveyed(Ok(survey)), keep: Keep::Facts(snapshot) }
+                        }
+                        Err(why) => Back { task, report: Report::Surveyed(Err(why)), keep: Keep::Nothing },
+                    }
+                }
+                .boxed()
+            }
+            Errand::Prepare => {
+                let facts = self.facts.remove(&n);
+                async move {
+                    let (ready, act) = site.prepare(facts).await;
+                    Back { task, report: Report::Prepared(ready), keep: act.map_or(Keep::Nothing, Keep::Act) }
+                }
+                .boxed()
+            }
+            Errand::Send => {
+                let act = self.acts.remove(&n);
+                async move { Back { task, report: Report::Sent(site.send(act).await), keep: Keep::Nothing } }.boxed()
+            }
+            Errand::Look => {
+                let progress = &self.machine.course.progress[n];
+                let (call, accepted) = (progress.call.clone(), progress.accepted.clone());
+                async move {
+                    let looked = site.look(call, accepted).await;
+                    Back { task, report: Report::Looked(looked), keep: Keep::Nothing }
+                }
+                .boxed()
+            }
+        }
+    }
+}
+
+/// A step and all that its errands need.
+struct Site {
+    shared: Arc<Shared>,
+    frozen: Arc<Frozen>,
+    n: usize,
+    begun_at: Option<Timestamp>,
+}
+
+impl Site {
+    fn app(&self) -> &AppId {
+        &self.frozen.plan.app
+    }
+
+    fn about<'a>(&'a self, facts: &'a Facts<'a>) -> StepContext<'a> {
+        StepContext {
+            facts,
+            step: &self.frozen.steps[self.n],
+            kind: self.frozen.plan.kind,
+            target: self.frozen.plan.target,
+            begun_at: self.begun_at,
+            now: self.shared.clock.now(),
+        }
+    }
+
+    fn conduct(&self) -> Option<Conduct<'static>> {
+        steps::find(&self.frozen.steps[self.n].kind).map(steps::kind::StepKind::conduct)
+    }
+
+    async fn read(&self) -> Result<Finding, SafeText> {
+        let snapshot = self.shared.fresh(self.app()).await;
+        let facts = self.shared.facts_about(self.app(), &snapshot)?;
+        let about = self.about(&facts);
+        match self.conduct() {
+            Some(Conduct::Reads(reading)) => Ok(reading.read(&about)),
+            Some(Conduct::Probes(probing)) => Ok(probing.probe(&about, &self.shared.eyes()).await),
+            _ => Err(SafeText::new("the step does not read")),
+        }
+    }
+
+    async fn items(&self) -> Result<Vec<SafeText>, SafeText> {
+        let snapshot = self.shared.fresh(self.app()).await;
+        let facts = self.shared.facts_about(self.app(), &snapshot)?;
+        match self.conduct() {
+            Some(Conduct::Asks(checklist)) => Ok(checklist.items(&self.about(&facts))),
+            _ => Err(SafeText::new("the step asks nothing")),
+        }
+    }
+
+    fn acting(&self) -> Result<&'static dyn MutatingStep, SafeText> {
+        match self.conduct() {
+            Some(Conduct::Acts(acting)) => Ok(acting),
+            _ => Err(SafeText::new("this version cannot carry it out")),
+        }
+    }
+
+    async fn survey(&self, given: &[(usize, Override)]) -> Result<(Survey, Arc<Snapshot>), SafeText> {
+        let acting = self.acting()?;
+        let snapshot = self.shared.fresh(self.app()).await;
+        let read_at = self.shared.clock.monotonic();
+        let survey = {
+            let facts = self.shared.facts_about(self.app(), &snapshot)?;
+            let about = self.about(&facts);
+            let step = &self.frozen.steps[self.n];
+            let guards = guards::evaluate_all(&step.guards, step.component().as_ref(), &facts, given, about.now);
+            let calls: Vec<&CallDescription> = self.frozen.plan.steps[self.n].calls.iter().collect();
+            let interlocks = interlock::interlocks(&Circumstances {
+                facts: &facts,
+                authority: self.shared.authority(),
+                kind: self.frozen.plan.kind,
+                stage: Stage::Underway,
+                target: about.target,
+                calls: &calls,
+                busy: None,
+                now: about.now,
+            });
+            let callers = calls.iter().find_map(|call| interlock::caller(&facts, call, about.target, about.now));
+            let interlock = interlocks.into_iter().next().or(callers).map(|interlock| interlock.text);
+            let foreign = self.shared.foreign_hand(&self.frozen, &facts);
+            Survey { guards, interlock, foreign, loss: acting.loss(&about), read_at }
+        };
+        Ok((survey, snapshot))
+    }
+
+    async fn prepare(&self, facts: Option<Arc<Snapshot>>) -> (Ready, Option<Act>) {
+        match self.prepared(facts).await {
+            Err(why) => (Ready::NotNow(why), None),
+            Ok(ready) => ready,
+        }
+    }
+
+    async fn prepared(&self, snapshot: Option<Arc<Snapshot>>) -> Result<(Ready, Option<Act>), SafeText> {
+        let acting = self.acting()?;
+        let snapshot = snapshot.ok_or_else(|| SafeText::new("no facts were read for it"))?;
+        let facts = self.shared.facts_about(self.app(), &snapshot)?;
+        let planned = &self.frozen.plan.steps[self.n].calls;
+        let (call, act) = match acting.prepare(&self.about(&facts), planned, &self.shared.eyes()).await {
+            Prepared::AlreadyDone(detail) => return Ok((Ready::AlreadyDone(detail), None)),
+            Prepared::PassOver(reason) => return Ok((Ready::PassOver(reason), None)),
+            Prepared::Busy(what) => return Ok((Ready::Busy(what), None)),
+            Prepared::NotNow(why) => return Err(why),
+            Prepared::Run(line) => {
+                if self.shared.hands.is_none() {
+                    return Err(SafeText::new("this console runs no programs"));
+                }
+                (line.describe(), Act::Run(line))
+            }
+            Prepared::Send(op) => {
+                if self.shared.writer.is_none() {
+                    return Err(SafeText::new("this console cannot act: it has no writing client"));
+                }
+                (op.describe(), Act::Call(op))
+            }
+        };
+        if !planned.iter().any(|planned| covers(planned, &call)) {
+            let why = format!("{call} would not be what was planned and confirmed: make a new plan");
+            return Err(SafeText::new(why));
+        }
+        let traces = Traces { leaves: acting.leaves(&call), clears: acting.clears(&call) };
+        Ok((Ready::Send { call, traces }, Some(act)))
+    }
+
+    /// The one place where something goes out.
+    async fn send(&self, act: Option<Act>) -> Outcome {
+        let not_sent = |message: &str| Outcome::Refused {
+            code: SafeText::new(crate::aws::write::NOT_SENT),
+            message: SafeText::new(message),
+            request_id: None,
+        };
+        match act {
+            None => not_sent("nothing was prepared"),
+            Some(Act::Call(op)) => match &self.shared.writer {
+                None => not_sent("this console has no writing client"),
+                Some(writer) => match writer.send_once(&*op).await {
+                    SendOutcome::Accepted { request_id, detail } => Outcome::Succeeded { request_id, detail },
+                    SendOutcome::Refused { code, message, request_id } => {
+                        Outcome::Refused { code, message, request_id }
+                    }
+                    SendOutcome::Unknown { why } => Outcome::Unknown { why },
+                },
+            },
+            Some(Act::Run(line)) => match &self.shared.hands {
+                None => not_sent("this console runs no programs"),
+                Some(hands) => match hands.run(&line).await {
+                    Ended::Exit { status: 0, last_line } => Outcome::Succeeded { request_id: None, detail: last_line },
+                    // What a program did before it failed, it did: only looking says.
+                    Ended::Exit { status, last_line } => {
+                        Outcome::Unknown { why: SafeText::new(format!("exit status {status}: {last_line}")) }
+                    }
+                    Ended::NotStarted { why } => not_sent(&why),
+                    Ended::Cut { why } => Outcome::Unknown { why },
+                },
+            },
+        }
+    }
+
+    async fn look(&self, call: Option<CallDescription>, accepted: Option<SafeText>) -> Observed {
+        let seen = async {
+            let acting = self.acting()?;
+            let call = call.ok_or_else(|| SafeText::new("no call is on record"))?;
+            let snapshot = self.shared.snapshot(self.app()).await;
+            let facts = self.shared.facts_about(self.app(), &snapshot)?;
+            Ok::<_, SafeText>(
+                acting.observe(&self.about(&facts), &call, accepted.as_deref(), &self.shared.eyes()).await,
+            )
+        };
+        seen.await.unwrap_or_else(Observed::Unclear)
+    }
+}
+
+impl Shared {
+    pub(super) fn moment(&self) -> Moment {
+        let speed = self.clock.speed();
+        Moment {
+            estate: self.clock.now(),
+            monotonic: self.clock.monotonic(),
+            pace: if speed > 0.0 { Pace::Runs(speed) } else { Pace::Still },
+        }
     }
 }
 

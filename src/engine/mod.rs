@@ -17,27 +17,32 @@ use tokio::{
 };
 
 use self::{
-    driver::{Driver, Order},
+    driver::{Driver, Order, Word},
     store::{Lease, NewRun, Stored},
 };
 use crate::{
     aws::{Reader, Writer},
-    domain::{App, AppId, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, compliance::Execution, text::SafeText},
+    domain::{
+        App, AppId, CallDescription, Clock, Estate, Mode, RegionId, RunbookId, Snapshot,
+        compliance::rto::AchievedRecord, text::SafeText,
+    },
     runbook::{
-        build::{self, Draft, Frozen, FrozenStep, Outline},
-        estimate,
+        bind::Occasion,
+        build::Frozen,
+        clocks,
         event::{Entry, Event},
         fold::{self, Course},
-        interlock::{Authority, Operators, Redirected},
-        plan::{Plan, PlanHash},
-        run::{Answer, Declaration, RunId, RunState, Runs},
+        foreign,
+        interlock::{self, Authority, Operators, Redirected},
+        machine::Gate,
+        plan::{Plan, PlanHash, PlanRequest},
+        run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
         spec::RunbookSpec,
         summary::RunSummary,
     },
     steps::{
-        self,
-        kind::{Eyes, StepContext},
+        kind::Eyes,
         outside::{Hands, Outside},
     },
 };
@@ -47,8 +52,11 @@ pub mod chain;
 mod driver;
 pub mod history;
 mod orphan;
+mod planning;
 pub mod sqlite;
 pub mod store;
+pub mod switch;
+pub mod wave;
 
 pub use chain::{Chain, Examination, examine};
 pub use sqlite::SqliteStore;
@@ -59,6 +67,9 @@ pub use store::{Store, StoreError};
 pub trait Facts: Send + Sync {
     /// Everything about the app, read again now (within the Regions' time-outs).
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot>;
+
+    /// What was read last, of every app, of any age.
+    async fn latest(&self) -> Arc<Snapshot>;
 }
 
 /// What the engine is made of.
@@ -110,12 +121,21 @@ pub enum PlanError {
     NoApp { id: SafeText, near: Option<String> },
     #[error("{runbook} is not for {app}")]
     NotForApp { runbook: RunbookId, app: AppId },
+    #[error("{runbook}: {}", why.iter().map(SafeText::as_str).collect::<Vec<_>>().join("; "))]
+    Unbindable { runbook: RunbookId, why: Vec<SafeText> },
 }
 
 /// Dropping it ends all drivers at once, as the death of the program does: what was sent is observed at the resume.
 pub struct Engine {
     shared: Arc<Shared>,
-    plans: Mutex<BTreeMap<PlanHash, Arc<Frozen>>>,
+    plans: Mutex<BTreeMap<PlanHash, Planned>>,
+}
+
+/// A plan with all that its run needs, and what it was made for.
+#[derive(Clone)]
+struct Planned {
+    frozen: Arc<Frozen>,
+    request: PlanRequest,
 }
 
 /// What the engine and its drivers share.
@@ -197,69 +217,20 @@ impl Engine {
         self.shared.runs.subscribe()
     }
 
-    /// The critical path of each app's failover runbook, by the function and with the past that plans use too.
+    /// What the runs on record prove of each app's RTO.
     #[must_use]
-    pub fn executions(&self) -> BTreeMap<AppId, Execution> {
-        let estimate = |app: &App| {
-            let runbook = self.shared.runbook(app.runbooks.get("failover")?)?;
-            Some((app.id.clone(), estimate::execution(runbook, app, &self.shared.past(&runbook.digest))))
-        };
-        self.shared.estate.apps.iter().filter_map(estimate).collect()
-    }
-
-    /// Freezes a runbook against facts read now. Sends nothing but reads.
-    ///
-    /// # Errors
-    /// An unknown runbook or app, or a runbook that is not for the app.
-    pub async fn plan(&self, runbook: &RunbookId, app: &AppId) -> Result<Arc<Plan>, PlanError> {
-        let frozen = self.draft(runbook, app).await?;
-        let plan = Arc::new(frozen.plan.clone());
-        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.hash.clone(), Arc::new(frozen));
-        Ok(plan)
-    }
-
-    async fn draft(&self, runbook: &RunbookId, app: &AppId) -> Result<Frozen, PlanError> {
-        let shared = &self.shared;
-        let spec = shared.runbook(runbook).ok_or_else(|| PlanError::NoRunbook {
-            id: SafeText::new(runbook.as_str()),
-            near: nearest(runbook.as_str(), shared.runbooks.iter().map(|known| known.id.as_str())),
-        })?;
-        let app = shared.estate.app(app).ok_or_else(|| PlanError::NoApp {
-            id: SafeText::new(app.as_str()),
-            near: nearest(app.as_str(), shared.estate.apps.iter().map(|known| known.id.as_str())),
-        })?;
-        if !spec.apps.contains(&app.id) && !spec.strategies.contains(&app.strategy) {
-            return Err(PlanError::NotForApp { runbook: spec.id.clone(), app: app.id.clone() });
+    pub fn achieved(&self) -> BTreeMap<AppId, Vec<AchievedRecord>> {
+        let mut achieved: BTreeMap<AppId, Vec<AchievedRecord>> = BTreeMap::new();
+        let state = self.shared.lock();
+        let unlisted = state.courses.values().filter(|course| !state.summaries.contains_key(&course.shown.id));
+        let unlisted = unlisted.filter_map(RunSummary::of).map(Arc::new);
+        for run in state.summaries.values().cloned().chain(unlisted) {
+            if let Some(record) = clocks::record(&run) {
+                achieved.entry(run.app.clone()).or_default().push(record);
+            }
         }
-        let _ = shared.refresh(); // another process may have begun or ended runs; a failure shows as store_failure
-        let snapshot = shared.fresh(&app.id).await;
-        let facts = shared.about(app, &snapshot);
-        let now = shared.clock.now();
-        let target = build::target(spec);
-        let outline = |step: &crate::runbook::spec::StepSpec| {
-            let frozen = FrozenStep::of(step);
-            let about = StepContext { facts: &facts, step: &frozen, kind: spec.kind, target, begun_at: None, now };
-            steps::find(step.kind).map_or_else(
-                || Outline {
-                    calls: Err(SafeText::new(format!("this version knows no step of kind {}", step.kind))),
-                    summary: SafeText::new(step.kind),
-                    done_when: SafeText::default(),
-                    undo: SafeText::default(),
-                },
-                |kind| kind.outline(&about),
-            )
-        };
-        let outlines: Vec<Outline> = spec.steps.iter().map(outline).collect();
-        let busy = shared.busy(app);
-        Ok(build::plan(&Draft {
-            runbook: spec,
-            facts: &facts,
-            outlines: &outlines,
-            authority: shared.authority(),
-            past: &shared.past(&spec.digest),
-            busy: busy.as_ref(),
-            now,
-        }))
+        drop(state);
+        achieved
     }
 
     /// Starts a run of a plan that this engine made: arms it for this plan and no other.
@@ -268,54 +239,83 @@ impl Engine {
     /// When app or Region are not typed as they stand, the plan is not what it would be now, or an interlock
     /// stands in the way.
     pub async fn declare(&self, plan: &Plan, declaration: Declaration) -> Result<RunId, Refusal> {
-        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&plan.hash).cloned();
-        let known = known.ok_or_else(|| refusal("this plan was not made here: make it again"))?;
-        let plan = &known.plan;
         typed(&declaration, plan)?;
         self.shared.writable()?;
-        let now = self.draft(&plan.runbook, &plan.app).await.map_err(|error| refusal(error.to_string()))?;
+        let known = self.known(&plan.hash)?;
+        let snapshot = self.shared.fresh(&plan.app).await;
+        self.still_the_same(&known, &snapshot)?;
+        self.shared.refresh()?;
+        let mut started = self.create(&[(known, declaration)]).await?;
+        started.pop().ok_or_else(|| refusal("the journal made no run"))
+    }
+
+    /// A plan that was made here, with what was asked for.
+    fn known(&self, hash: &PlanHash) -> Result<Planned, Refusal> {
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned();
+        known.ok_or_else(|| refusal("this plan was not made here: make it again"))
+    }
+
+    /// Whether the plan would be made so now, and nothing forbids it.
+    fn still_the_same(&self, known: &Planned, snapshot: &Snapshot) -> Result<(), Refusal> {
+        let plan = &known.frozen.plan;
+        let now = self.shared.draft(&known.request, snapshot).map_err(|error| refusal(error.to_string()))?;
         if now.plan.hash != plan.hash {
             return Err(refusal(format!(
-                "the plan is not what it was: {} is now {}; look at it again",
+                "{}: the plan is not what it was: {} is now {}; look at it again",
+                plan.app,
                 plan.hash.short(),
                 now.plan.hash.short()
             )));
         }
-        if !now.plan.interlocks.is_empty() {
-            let texts: Vec<&str> = now.plan.interlocks.iter().map(|interlock| interlock.text.as_str()).collect();
-            return Err(refusal(texts.join("; ")));
+        if now.plan.interlocks.is_empty() {
+            return Ok(());
         }
-        let app = self.shared.estate.app(&plan.app).ok_or_else(|| refusal("the app is gone"))?;
-        let mut apps = vec![app.id.clone()];
-        apps.extend(app.depends_on.iter().cloned());
-        let principal = self.shared.principal(&plan.target_region, &plan.app).await;
-        let entry = Entry {
-            at: self.shared.clock.now(),
-            actor: SafeText::new(format!("{} ({principal})", declaration.who)),
-            event: Event::Declared { plan_hash: plan.hash.clone(), declaration, principal },
-        };
-        // What is stored is what will run: the plan as it was looked at, its calls equal to those of now.
-        let frozen = Arc::clone(&known);
-        let json = serde_json::to_string(&*frozen).map_err(|error| refusal(error.to_string()))?;
-        let first = driver::columns(
-            &entry,
-            plan.target_region.as_str(),
-            self.shared.clock.wall(),
-            self.shared.clock.monotonic(),
-        );
-        let new = NewRun { app: app.id.clone(), apps, plan: json, first };
+        let texts: Vec<&str> = now.plan.interlocks.iter().map(|interlock| interlock.text.as_str()).collect();
+        Err(refusal(format!("{}: {}", plan.app, texts.join("; "))))
+    }
+
+    /// Writes the declarations down, all or none, and starts a driver for each.
+    async fn create(&self, runs: &[(Planned, Declaration)]) -> Result<Vec<RunId>, Refusal> {
+        let (wall, monotonic) = (self.shared.clock.wall(), self.shared.clock.monotonic());
+        let mut entries = Vec::new();
+        let mut batch = Vec::new();
+        for (known, declaration) in runs {
+            let plan = &known.frozen.plan;
+            let app = self.shared.estate.app(&plan.app).ok_or_else(|| refusal("the app is gone"))?;
+            let apps: Vec<AppId> = interlock::crossing(&self.shared.estate, &app.id).into_iter().collect();
+            let principal = self.shared.principal(&plan.target_region).await;
+            let entry = Entry {
+                at: self.shared.clock.now(),
+                actor: SafeText::new(format!("{} ({principal})", declaration.who)),
+                event: Event::Declared { plan_hash: plan.hash.clone(), declaration: declaration.clone(), principal },
+            };
+            // What is stored is what will run: the plan as it was looked at, its calls equal to those of now.
+            let json = serde_json::to_string(&*known.frozen).map_err(|error| refusal(error.to_string()))?;
+            let first = driver::columns(&entry, plan.target_region.as_str(), wall, monotonic);
+            batch.push(NewRun { app: app.id.clone(), apps, plan: json, first });
+            entries.push(entry);
+        }
         let store = Arc::clone(&self.shared.store);
-        let created = tokio::task::spawn_blocking(move || store.create(&[new])).await;
-        let mut created = match created.map_err(|error| refusal(error.to_string()))? {
+        let created = tokio::task::spawn_blocking(move || store.create(&batch)).await;
+        let created = match created.map_err(|error| refusal(error.to_string()))? {
             Err(StoreError::Failed(why) | StoreError::Damaged(why)) => {
                 self.shared.fail(&SafeText::new(&why));
                 return Err(refusal(why));
             }
             other => other?,
         };
-        let (lease, _) = created.pop().ok_or_else(|| refusal("the journal made no run"))?;
-        let course = fold::begin(lease.run, frozen, &entry).map_err(|illegal| Refusal(illegal.0))?;
-        Ok(self.start(course, lease))
+        let mut courses = Vec::new();
+        for ((lease, _), ((known, _), entry)) in created.into_iter().zip(runs.iter().zip(&entries)) {
+            let course = fold::begin(lease.run, Arc::clone(&known.frozen), entry).map_err(|why| Refusal(why.0))?;
+            courses.push((course, lease));
+        }
+        // All are listed before any is driven: a run of a wave looks at the others before it begins.
+        let mut state = self.shared.lock();
+        for (course, _) in &courses {
+            state.courses.insert(course.shown.id, course.clone());
+        }
+        drop(state);
+        Ok(courses.into_iter().map(|(course, lease)| self.start(course, lease)).collect())
     }
 
     /// Drives an unfinished run on: what is in doubt is observed, never sent again; confirmed steps stay confirmed.
@@ -352,7 +352,7 @@ impl Engine {
                 return Err(refusal(format!("{id} was changed in the estate since: put it back, or abandon the run")));
             }
         }
-        let principal = self.shared.principal(&course.frozen.plan.target_region, &app.id).await;
+        let principal = self.shared.principal(&course.frozen.plan.target_region).await;
         let entry = Entry {
             at: self.shared.clock.now(),
             actor: SafeText::new(format!("{} ({principal})", declaration.who)),
@@ -394,7 +394,10 @@ impl Engine {
         let orders = self.shared.lock().drivers.get(&run).map(|handle| handle.orders.clone());
         let orders = orders.ok_or_else(|| refusal(format!("run {run} is not driven here: resume it first")))?;
         let (reply, answered) = oneshot::channel();
-        orders.send(Order { answer, reply }).await.map_err(|_| refusal(format!("run {run} is no longer driven")))?;
+        orders
+            .send(Order { word: Word::Answer(answer), reply })
+            .await
+            .map_err(|_| refusal(format!("run {run} is no longer driven")))?;
         answered.await.map_err(|_| refusal(format!("run {run} is no longer driven")))?
     }
 
@@ -451,6 +454,11 @@ impl Shared {
         self.runbooks.iter().find(|known| known.id == *id).map(Arc::as_ref)
     }
 
+    /// A rehearsal is one on the simulator too.
+    fn occasion(&self) -> Occasion {
+        if self.permissions.drill { Occasion::Drill } else { Occasion::Real }
+    }
+
     fn authority(&self) -> Authority {
         Authority {
             operators: if self.permissions.single_operator { Operators::Single } else { Operators::NotStated },
@@ -459,7 +467,15 @@ impl Shared {
     }
 
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
-        let snapshot = self.facts.fresh(app).await;
+        self.of_mode(self.facts.fresh(app).await)
+    }
+
+    async fn latest(&self) -> Arc<Snapshot> {
+        self.of_mode(self.facts.latest().await)
+    }
+
+    /// A live run may be a drill: then every snapshot says so.
+    fn of_mode(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         if self.permissions.drill && snapshot.mode == Mode::Live {
             let mut drill = (*snapshot).clone();
             drill.mode = Mode::Drill;
@@ -479,22 +495,63 @@ impl Shared {
     }
 
     fn about<'a>(&'a self, app: &'a App, snapshot: &'a Snapshot) -> FactsAbout<'a> {
-        FactsAbout { estate: &self.estate, app, snapshot, last_run_ended: self.last_run_ended(&app.id) }
+        FactsAbout { estate: &self.estate, app, snapshot, last_run_ended: self.last_run_ended(&app.id), attested: &[] }
     }
 
-    /// An unfinished run of the app, or of an app it depends on.
+    /// An unfinished run of the app, of an app it depends on, or of one that depends on it.
     fn busy(&self, app: &App) -> Option<SafeText> {
+        let crossing = interlock::crossing(&self.estate, &app.id);
         let state = self.lock();
         let open = state.courses.values().find(|course| {
             let of = &course.frozen.plan.app;
-            !course.shown.phase.ended() && (*of == app.id || app.depends_on.contains(of))
+            !course.shown.phase.ended() && crossing.contains(of)
         })?;
         let word = open.shown.phase.word();
         Some(SafeText::new(format!("run {} of {} has not ended: {word}", open.shown.id, open.frozen.plan.app)))
     }
 
-    async fn principal(&self, region: &RegionId, app: &AppId) -> SafeText {
-        let snapshot = self.snapshot(app).await;
+    /// Whether a run of a wave may begin: those it depends on are through, and not too many are under way.
+    fn gate(&self, course: &Course) -> Gate {
+        let Some(mark) = &course.shown.declaration.wave else { return Gate::Open };
+        if course.shown.steps.iter().any(|step| step.attempts > 0) {
+            return Gate::Open; // begun is begun
+        }
+        let state = self.lock();
+        let siblings = || {
+            state.courses.values().filter(|other| {
+                other.shown.id != course.shown.id
+                    && other.shown.declaration.wave.as_ref().is_some_and(|other| other.id == mark.id)
+            })
+        };
+        let through = |app: &AppId| {
+            siblings().any(|s| s.frozen.plan.app == *app && matches!(s.shown.phase, Phase::Completed { .. }))
+                || state.summaries.values().any(|ended| {
+                    ended.app == *app && ended.completed() && ended.wave.as_deref() == Some(mark.id.as_str())
+                })
+        };
+        let under_way = |s: &&Course| {
+            !s.shown.phase.ended() && s.shown.driven && s.shown.steps.iter().any(|step| step.attempts > 0)
+        };
+        let room = siblings().filter(under_way).count() < mark.parallel_max as usize;
+        if room && mark.after.iter().all(through) { Gate::Open } else { Gate::Closed }
+    }
+
+    /// What somebody else did to what the run is about, since it was declared.
+    fn foreign_hand(&self, frozen: &Frozen, facts: &FactsAbout<'_>) -> Vec<SafeText> {
+        let since = frozen.stood.at;
+        let state = self.lock();
+        let lately = |course: &&Course| course.shown.ended_at.is_none_or(|ended| since.is_none_or(|at| ended >= at));
+        let own: Vec<CallDescription> = state
+            .courses
+            .values()
+            .filter(lately)
+            .flat_map(|course| course.progress.iter().filter_map(|progress| progress.call.clone()))
+            .collect();
+        foreign::foreign_hand(facts, &frozen.stood, &own, self.clock.now())
+    }
+
+    async fn principal(&self, region: &RegionId) -> SafeText {
+        let snapshot = self.facts.latest().await; // only a name is needed: of any age
         let seen = snapshot.identities.get(region).and_then(|slot| slot.last.as_ref());
         seen.map_or_else(|| SafeText::new("caller unknown"), |seen| seen.value.arn.clone())
     }

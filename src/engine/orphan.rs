@@ -10,9 +10,8 @@ use super::{Engine, driver, recover};
 use crate::{
     domain::SafeText,
     runbook::{
-        decide::{self, Next},
         event::{Entry, Event, Outcome},
-        run::RunId,
+        run::{RunId, StepPhase, StepState},
     },
 };
 
@@ -46,15 +45,18 @@ impl Engine {
             .ok_or("its driver did not let go")?;
         let stored = store.load_run(run).map_err(|error| error.to_string())?;
         let course = recover(&stored).map_err(|why| why.to_string())?;
-        let Next::Doubt(n) = decide::next(&course) else { return Ok(()) };
-        let step = &course.shown.steps[n];
-        let outcome = Outcome::Unknown { why: SafeText::new("the terminal went away before the answer came") };
-        let entry = Entry {
-            at: self.shared.clock.now(),
-            actor: SafeText::new("engine"),
-            event: Event::Outcome { step: step.id.clone(), attempt: step.attempts, outcome },
-        };
-        let written = driver::written(&entry, &course, self.shared.clock.wall(), self.shared.clock.monotonic());
-        store.append(&lease, &written).map(drop).map_err(|error| error.to_string())
+        let out = |step: &&StepState| step.phase == StepPhase::Sent;
+        let in_flight: Vec<StepState> = course.shown.steps.iter().filter(out).cloned().collect();
+        for step in in_flight {
+            let outcome = Outcome::Unknown { why: SafeText::new("the terminal went away before the answer came") };
+            let entry = Entry {
+                at: self.shared.clock.now(),
+                actor: SafeText::new("engine"),
+                event: Event::Outcome { step: step.id.clone(), attempt: step.attempts, outcome },
+            };
+            let written = driver::written(&entry, &course, self.shared.clock.wall(), self.shared.clock.monotonic());
+            store.append(&lease, &written).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use std::{
 use super::{
     defaults,
     lint::{self, AppPlaces, Policy},
+    runbooks::parameters::Written,
     values::{self, Ground, Holds, SIDES},
 };
 use crate::domain::{
@@ -48,6 +49,8 @@ pub(super) struct Draft {
     pub depends_on: Vec<Reference>,
     /// Runbook references, with the kind word under which they stand (none for a drill's).
     pub runbooks: Vec<(Option<&'static str>, Reference)>,
+    /// `[app.parameters.<runbook>]`: typed when the runbook's head was read.
+    pub parameters: Vec<(Reference, Vec<Written>)>,
 }
 
 pub(super) fn read(table: Table<'_, '_>, kinds: &[&'static KindSpec], ground: &Ground, policy: &Policy) -> Draft {
@@ -75,6 +78,8 @@ pub(super) fn read(table: Table<'_, '_>, kinds: &[&'static KindSpec], ground: &G
     let mut runbook_references = Vec::new();
     let runbooks = runbooks(&table, &mut runbook_references);
     let drills = drills(&table, &mut runbook_references);
+    let parameters = parameters(&table);
+    let not_again_within = table.get("not_again_within").and_then(|_| need_span_of_time(&table, "not_again_within"));
     let components = components(&table, kinds, ground);
     let span = table.span();
     let report = table.report().clone();
@@ -99,6 +104,8 @@ pub(super) fn read(table: Table<'_, '_>, kinds: &[&'static KindSpec], ground: &G
             accepted,
             timings,
             note,
+            parameters: BTreeMap::new(),
+            not_again_within: not_again_within.map(|(d, _)| d),
         })
     })();
     if let Some(app) = &app {
@@ -108,7 +115,7 @@ pub(super) fn read(table: Table<'_, '_>, kinds: &[&'static KindSpec], ground: &G
         }
         lint::app(app, &places, &report, policy);
     }
-    Draft { named, app, depends_on, runbooks: runbook_references }
+    Draft { named, app, depends_on, runbooks: runbook_references, parameters }
 }
 
 fn tier(table: &Table<'_, '_>) -> Option<u8> {
@@ -225,6 +232,23 @@ fn runbooks(
         references.push((Some(key), Reference { id, span, report: inner.report().clone() }));
     }
     inner.done();
+    found
+}
+
+/// Values for runbooks, as written; an app may bind a runbook once.
+fn parameters(table: &Table<'_, '_>) -> Vec<(Reference, Vec<Written>)> {
+    let Some(mut outer) = table.table("parameters") else { return Vec::new() };
+    outer.call_it("`parameters`");
+    let mut found = Vec::new();
+    for (id, span, value) in outer.entries() {
+        let Some(mut inner) = outer.as_table(&id, value) else { continue };
+        inner.call_it(format!("[app.parameters.{id}]"));
+        let written = Written::all(&inner);
+        let report = inner.report().clone();
+        inner.done();
+        found.push((Reference { id, span, report }, written));
+    }
+    outer.done();
     found
 }
 

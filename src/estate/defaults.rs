@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::app::Timings;
-use crate::runbook::spec::OnFailure;
+use crate::runbook::spec::{OnFailure, RunbookKind};
 
 const MINUTE: u64 = 60;
 
@@ -29,8 +29,15 @@ pub const MANDATORY: bool = true;
 /// `step.on_failure`.
 pub const ON_FAILURE: OnFailure = OnFailure::Park;
 
+/// `step.every`: between two tries of a step that reads.
+pub const RETRY_EVERY: Duration = Duration::from_secs(10);
+
 /// `from_vantage_points` of `unreachable`: so that one broken path is not a dead Region.
 pub const VANTAGE_POINTS: u32 = 2;
 
 /// The longest that a named owner can accept a design that cannot meet its target (DESIGN section 5).
 pub const ACCEPTANCE_MAX: Duration = Duration::from_secs(90 * 24 * 60 * MINUTE);
+
+/// `freeze.kinds`: everything that could wait. A failover cannot.
+pub const FROZEN_KINDS: [RunbookKind; 4] =
+    [RunbookKind::Switchover, RunbookKind::Failback, RunbookKind::ReProtect, RunbookKind::DrillOnly];

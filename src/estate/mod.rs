@@ -97,18 +97,26 @@
 //! `{ unreachable = "primary", from_vantage_points = 2 }` (default 2) · `{ reachable = "primary" }` ·
 //! `{ metric = "<component>", below = 1 }` or `at_least` · `{ health_check = "<component>", is = "unhealthy" }` ·
 //! `{ served = "<app>", below = "50%" }` or `at_least` · `{ writer = "<component>", in = "recovery" }` ·
-//! `{ replicating = "<component>" }` · `{ lag_at_most = "5s", component = "<component>" }`.
+//! `{ replicating = "<component>" }` · `{ lag_at_most = "5s", component = "<component>" }` ·
+//! `{ verdict = ["met", "at-risk"] }` (of the app, or of `component`) ·
+//! `{ recovery_point_newer_than = "2h", component = "<component>", region = "recovery" }` (by data time) ·
+//! `{ quorum = 2, of = [ { … }, { … } ] }`.
 //!
 //! Guards only: `{ lag_at_most = "5s", in_outage = "last-sample" }` (of `component`, else of the step's own) ·
-//! `{ ready_for = "100%", region = "recovery" }` · `{ fenced = "primary" }` · `{ not_since = "30m" }`.
+//! `{ ready_for = "100%", region = "recovery" }` · `{ fenced = "primary" }` · `{ not_since = "30m" }` ·
+//! `{ images_equal = "<component>" }` and `{ configuration_equal = "<component>" }` (a metric that counts differences, or
+//! `attested = "<checklist step before it>"`) · `{ not_inside = "primary", attested = "<step>" }` ·
+//! `{ credentials_outlive = "1h", region = "recovery" }` · `{ ttl_at_most = "60s", component = "<record>" }` ·
+//! `{ freeze = "none" }` · `{ window = "saturday", opens = "22:00", lasts = "4h" }` (or `"daily"`).
 //! Any guard may add `override = "reason-and-authoriser"`; without it nobody can override it.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use crate::domain::{
     App, Diagnostic, Estate, Level, SafeText,
     diagnostic::SourceFile,
     document::{self, Report},
+    freeze::Freeze,
     kind::KindSpec,
 };
 use crate::runbook::spec::{RunbookSpec, StepKindSpec};
@@ -116,6 +124,7 @@ use crate::runbook::spec::{RunbookSpec, StepKindSpec};
 mod apps;
 pub mod defaults;
 mod files;
+mod freezes;
 mod head;
 pub mod lint;
 mod resolve;
@@ -183,6 +192,7 @@ fn interpret(
     let mut ground = values::Ground::default();
     let mut app_drafts: Vec<apps::Draft> = Vec::new();
     let mut parsed = true;
+    let (mut freezes, mut frozen_apps) = (Vec::new(), Vec::new());
     if let Some(file) = &files.estate {
         let (document, report) = document::parse(file);
         reports.push(report);
@@ -191,6 +201,7 @@ fn interpret(
             let root = document.root();
             head = head::read(&root);
             ground = head.ground();
+            (freezes, frozen_apps) = freezes::read(&root);
             app_drafts.extend(root.tables("app").into_iter().map(|t| apps::read(t, kinds, &ground, &policy)));
             root.done();
         }
@@ -208,36 +219,50 @@ fn interpret(
     }
     resolve::duplicates("app", app_drafts.iter().filter_map(|draft| draft.named.as_ref()));
     let app_ids: Vec<String> = app_drafts.iter().filter_map(|d| d.named.as_ref()).map(|n| n.id.clone()).collect();
-    let apps: Vec<App> = app_drafts.iter().filter_map(|draft| draft.app.clone()).collect();
+    let mut apps: Vec<App> = app_drafts.iter().filter_map(|draft| draft.app.clone()).collect();
 
+    let parsed_runbooks: Vec<_> = files.runbooks.iter().map(|file| (file, document::parse(file))).collect();
+    reports.extend(parsed_runbooks.iter().map(|(_, (_, report))| report.clone()));
+    let component_kinds: Vec<&'static str> = kinds.iter().map(|kind| kind.id).collect();
+    let heads: Vec<runbooks::Head<'_, '_>> = parsed_runbooks
+        .iter()
+        .filter_map(|(_, (document, report))| Some(runbooks::head(document.as_ref()?, report, &component_kinds)))
+        .collect();
+    runbooks::bind_apps(&heads, &app_drafts, &mut apps);
     let around = runbooks::Surroundings { apps: &apps, app_ids: &app_ids, kinds: step_kinds, ground: &ground };
     let mut runbook_drafts: Vec<runbooks::Draft> = Vec::new();
-    for file in &files.runbooks {
-        let (document, report) = document::parse(file);
-        reports.push(report.clone());
-        let Some(document) = document else { continue };
-        let draft = runbooks::read(&document, &report, &around);
-        if let Some(named) = &draft.named {
-            file_name(named, file);
+    for head in &heads {
+        if let Some(named) = &head.named {
+            file_name(named, named.report.file());
         }
-        runbook_drafts.push(draft);
+        runbook_drafts.push(runbooks::read(head, &heads, &app_drafts, &around));
     }
     resolve::duplicates("runbook", runbook_drafts.iter().filter_map(|draft| draft.named.as_ref()));
+    freezes::resolve(&frozen_apps, &app_ids);
     resolve::apps(&app_drafts, &runbook_drafts);
     resolve::offers(&runbook_drafts);
     if let (true, true, Some(estate)) = (parsed, app_drafts.is_empty(), reports.first()) {
         estate.error("no-app", 0..0, "the estate has no app", Some("add an [[app]]".into()));
     }
 
-    diagnostics.extend(reports.iter().flat_map(Report::take));
+    diagnostics.extend(reports.iter().flat_map(|report| once_each(report.take())));
     let broken = diagnostics.iter().any(|diagnostic| diagnostic.level == Level::Error);
-    let estate = if broken { None } else { assemble(origin, head, apps, policy) };
+    let estate = if broken { None } else { assemble(origin, head, freezes, apps, policy) };
     let runbooks = if estate.is_some() {
         runbook_drafts.into_iter().filter_map(|draft| draft.runbook).map(Arc::new).collect()
     } else {
         Vec::new()
     };
     Loaded { estate: estate.map(Arc::new), runbooks, diagnostics }
+}
+
+/// A file that is nested in several others is read once for each: what is wrong in it is said once.
+fn once_each(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut seen = BTreeSet::new();
+    let first = |d: &Diagnostic| seen.insert((d.span.start, d.span.end, d.code, d.message.clone()));
+    let mut found = found;
+    found.retain(first);
+    found
 }
 
 /// A runbook is found by its file name on the bridge: it has to be its id. Texts without a folder are exempt.
@@ -251,7 +276,13 @@ fn file_name(named: &apps::Named, file: &SourceFile) {
 }
 
 /// Everything required was read, or reported: with no error all parts are there.
-fn assemble(origin: &str, head: head::Head, apps: Vec<App>, policy: lint::Policy) -> Option<Estate> {
+fn assemble(
+    origin: &str,
+    head: head::Head,
+    freezes: Vec<Freeze>,
+    apps: Vec<App>,
+    policy: lint::Policy,
+) -> Option<Estate> {
     Some(Estate {
         name: head.name?,
         origin: SafeText::new(origin),
@@ -260,6 +291,7 @@ fn assemble(origin: &str, head: head::Head, apps: Vec<App>, policy: lint::Policy
         regions: head.regions?,
         residency: head.residency?,
         access: head.access,
+        freezes,
         apps,
         warnings: policy.take(),
     })

@@ -2,59 +2,149 @@
 //!
 //! Each is known by its first key. The components it names are held against every app that the runbook is for.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use super::{
     defaults,
-    runbooks::Candidates,
+    runbooks::{
+        Candidate, Candidates,
+        parameters::{Refers, Scope, Wanted, reference},
+    },
     values::{self, SIDES},
 };
 use crate::domain::{
-    Component,
+    Component, Side, StepId,
+    app::Param,
     diagnostic::nearest,
     document::{Report, Table, Value},
     fact::What,
+    time::Weekday,
 };
-use crate::runbook::spec::{Guard, GuardSpec, Signal};
+use crate::runbook::bind;
+use crate::runbook::spec::{Guard, GuardSpec, Parity, Signal, Spot};
 
 /// First keys of a signal.
-const SIGNALS: [&str; 8] =
-    ["unreachable", "reachable", "metric", "health_check", "served", "writer", "replicating", "lag_at_most"];
+pub(super) const SIGNALS: [&str; 11] = [
+    "unreachable",
+    "reachable",
+    "metric",
+    "health_check",
+    "served",
+    "writer",
+    "replicating",
+    "lag_at_most",
+    "verdict",
+    "recovery_point_newer_than",
+    "quorum",
+];
 
 /// First keys that only a guard has; `lag_at_most` is a guard of its own there.
-const GUARDS: [&str; 4] = ["lag_at_most", "ready_for", "fenced", "not_since"];
+pub(super) const GUARDS: [&str; 11] = [
+    "lag_at_most",
+    "ready_for",
+    "fenced",
+    "not_since",
+    "images_equal",
+    "configuration_equal",
+    "credentials_outlive",
+    "ttl_at_most",
+    "freeze",
+    "window",
+    "not_inside",
+];
+
+/// `verdict = [ … ]`.
+const VERDICTS: [&str; 5] = ["met", "at-risk", "breached", "unknown", "no-target"];
 
 /// The one word that allows a guard to be overridden: what a person then has to give.
 const OVERRIDES: [(&str, ()); 1] = [("reason-and-authoriser", ())];
 
-pub(super) fn signals(table: &Table<'_, '_>, key: &str, candidates: &Candidates<'_>) -> Vec<Signal> {
-    let read = |value: Value<'_, '_>| {
+/// One small table: its keys, and where a `"$name"` in it goes.
+struct Small<'t, 'd, 'a, 's, 'e> {
+    table: &'t Table<'d, 'a>,
+    scope: &'t Scope<'s, 'e>,
+    spot: &'t dyn Fn(&'static str) -> Spot,
+}
+
+impl Small<'_, '_, '_, '_, '_> {
+    fn refers(&self, key: &'static str, wanted: Wanted<'_>) -> Refers {
+        self.scope.refers(self.table, key, wanted, || (self.spot)(key))
+    }
+
+    /// Until it is bound a reference stands for either side, for no time, for nothing.
+    fn side(&self, key: &'static str) -> Option<Side> {
+        match self.refers(key, Wanted::Side) {
+            Refers::Not => self.table.word(key, &SIDES).map(|(side, _)| side),
+            Refers::Yes => Some(Side::Primary),
+            Refers::Wrong => None,
+        }
+    }
+
+    fn need_side(&self, key: &'static str) -> Option<Side> {
+        self.table.need(key)?;
+        self.side(key)
+    }
+
+    fn duration(&self, key: &'static str) -> Option<Duration> {
+        match self.refers(key, Wanted::Duration) {
+            Refers::Not => self.table.duration(key).map(|(d, _)| d),
+            Refers::Yes => Some(Duration::ZERO),
+            Refers::Wrong => None,
+        }
+    }
+
+    fn number(&self, key: &'static str) -> Option<f64> {
+        match self.refers(key, Wanted::Number) {
+            Refers::Not => values::finite(self.table, key).map(|(n, _)| n),
+            Refers::Yes => Some(0.0),
+            Refers::Wrong => None,
+        }
+    }
+
+    fn component(&self, key: &'static str, wanted: &str, fits: impl Fn(&Component) -> bool) -> Option<String> {
+        let named = self.table.text(key)?;
+        if self.refers(key, Wanted::Component(&[])) == Refers::Wrong {
+            return None;
+        }
+        self.scope.component(self.table.report(), named, wanted, fits)
+    }
+}
+
+pub(super) fn signals(table: &Table<'_, '_>, key: &'static str, scope: &Scope<'_, '_>) -> Vec<Signal> {
+    let read = |(index, value): (usize, Value<'_, '_>)| {
         let mut inner = table.as_table(key, value)?;
         inner.call_it("the signal");
-        let found = first_key(&inner, &SIGNALS, value.span()).and_then(|first| signal(&inner, first, candidates));
+        let small = Small { table: &inner, scope, spot: &move |field| Spot::Signal { list: key, index, key: field } };
+        let found = first_key(&inner, &SIGNALS, value.span()).and_then(|first| signal(&small, first));
         inner.done();
         found
     };
-    table.list(key).into_iter().filter_map(read).collect()
+    table.list(key).into_iter().enumerate().filter_map(read).collect()
 }
 
-pub(super) fn guards(table: &Table<'_, '_>, candidates: &Candidates<'_>) -> Vec<GuardSpec> {
+/// The guards, and whether all of them could be read.
+pub(super) fn guards(table: &Table<'_, '_>, scope: &Scope<'_, '_>) -> (Vec<GuardSpec>, bool) {
     let known: Vec<&'static str> =
         GUARDS.into_iter().chain(SIGNALS.into_iter().filter(|key| !GUARDS.contains(key))).collect();
-    let read = |value: Value<'_, '_>| {
+    let read = |(index, value): (usize, Value<'_, '_>)| {
         let mut inner = table.as_table("guards", value)?;
         inner.call_it("the guard");
         let overridable =
             inner.text("override").and_then(|(text, span)| inner.choose("override", &text, span, &OVERRIDES)).is_some();
+        let small = Small { table: &inner, scope, spot: &move |key| Spot::Guard { index, key } };
         let guard = match first_key(&inner, &known, value.span()) {
-            Some(first) if GUARDS.contains(&first) => guard(&inner, first, candidates),
-            Some(first) => signal(&inner, first, candidates).map(Guard::Holds),
+            Some(first) if GUARDS.contains(&first) => guard(&small, first),
+            Some(first) => signal(&small, first).map(Guard::Holds),
             None => None,
         };
         inner.done();
         Some(GuardSpec { guard: guard?, overridable })
     };
-    table.list("guards").into_iter().filter_map(read).collect()
+    let written = table.list("guards");
+    let count = written.len();
+    let found: Vec<GuardSpec> = written.into_iter().enumerate().filter_map(read).collect();
+    let whole = found.len() == count;
+    (found, whole)
 }
 
 /// The key by which the table is known; none or several are an error.
@@ -79,60 +169,110 @@ fn first_key(table: &Table<'_, '_>, known: &[&'static str], span: Range<usize>) 
     }
 }
 
-fn guard(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Option<Guard> {
+fn guard(small: &Small<'_, '_, '_, '_, '_>, first: &str) -> Option<Guard> {
+    let table = small.table;
     match first {
         "lag_at_most" => {
-            let limit = table.duration("lag_at_most").map(|(d, _)| d);
+            let limit = small.duration("lag_at_most");
             let last_sample = table.word("in_outage", &[("last-sample", ())]).is_some();
-            let component = if let Some(named) = table.text("component") {
-                Some(candidates.component(table.report(), named, "a component with a lag", has_lag)?)
+            let component = if table.get("component").is_some() {
+                Some(small.component("component", "a component with a lag", has_lag)?)
             } else {
                 let message = "no component of the app has a lag that this guard could read";
                 let span = table.get("lag_at_most").map_or_else(|| table.span(), |value| value.span());
-                candidates.some(table.report(), span, message, has_lag);
+                small.scope.some(table.report(), span, message, has_lag);
                 None
             };
             Some(Guard::LagAtMost { component, limit: limit?, in_outage_last_sample: last_sample })
         }
         "ready_for" => {
             let percent = values::share(table, "ready_for");
-            let side = table.need_word("region", &SIDES);
-            Some(Guard::ReadyFor { percent: (percent?.0 * 100.0).round() as u32, side: side?.0 })
+            let side = small.need_side("region");
+            Some(Guard::ReadyFor { percent: (percent?.0 * 100.0).round() as u32, side: side? })
         }
-        "fenced" => table.word("fenced", &SIDES).map(|(side, _)| Guard::Fenced { side }),
-        _ => table.duration("not_since").map(|(minimum, _)| Guard::NotSince { minimum }),
+        "fenced" => small.side("fenced").map(|side| Guard::Fenced { side }),
+        "images_equal" => parity(small, "images_equal", Parity::Images),
+        "configuration_equal" => parity(small, "configuration_equal", Parity::Configuration),
+        "credentials_outlive" => {
+            let limit = small.duration("credentials_outlive");
+            let side = small.need_side("region");
+            Some(Guard::CredentialsOutlive { side: side?, limit: limit? })
+        }
+        "ttl_at_most" => {
+            let limit = small.duration("ttl_at_most");
+            table.need("component")?;
+            let component = small.component("component", "a `route53-record`", |c| c.kind == "route53-record")?;
+            Some(Guard::TtlAtMost { component, limit: limit? })
+        }
+        "freeze" => table.word(first, &[("none", ())]).map(|_| Guard::NoFreeze),
+        "window" => {
+            let days = Weekday::WORDS.map(|(word, day)| (word, Some(day)));
+            let every: Vec<(&str, Option<Weekday>)> = days.into_iter().chain([("daily", None)]).collect();
+            let day = table.word(first, &every);
+            let opens = table.need_text("opens").and_then(|(text, span)| past_midnight(table, &text, span));
+            let lasts = table.get("lasts").is_some().then(|| table.duration("lasts")).flatten();
+            if table.get("lasts").is_none() {
+                let help = Some("lasts = \"4h\"".into());
+                table.report().error("missing-key", table.span(), "the window does not say how long".to_owned(), help);
+            }
+            Some(Guard::InWindow { day: day?.0, from: opens?, lasts: lasts?.0 })
+        }
+        "not_inside" => {
+            let side = small.side("not_inside");
+            let attested = table.text("attested").map(|(id, _)| StepId::new(&id));
+            Some(Guard::NotInside { side: side?, attested })
+        }
+        _ => small.duration("not_since").map(|minimum| Guard::NotSince { minimum }),
     }
 }
 
-fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Option<Signal> {
-    let report = table.report();
+/// Parity names a metric that counts what differs, or a component that a checklist attests.
+fn parity(small: &Small<'_, '_, '_, '_, '_>, first: &'static str, of: Parity) -> Option<Guard> {
+    let component = small.component(first, "a component", |_| true)?;
+    let attested = small.table.text("attested").map(|(id, _)| StepId::new(&id));
+    Some(Guard::Parity { of, component, attested })
+}
+
+/// `22:00`
+fn past_midnight(table: &Table<'_, '_>, text: &str, span: Range<usize>) -> Option<Duration> {
+    let read = |text: &str| {
+        let (hours, minutes) = text.split_once(':')?;
+        let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours < 24 && minutes < 60).then(|| Duration::from_secs(hours * 3_600 + minutes * 60))
+    };
+    let found = read(text);
+    if found.is_none() {
+        let message = format!("`{text}` is not a time of day");
+        table.report().error("bad-time", span, message, Some("\"22:00\"".into()));
+    }
+    found
+}
+
+fn signal(small: &Small<'_, '_, '_, '_, '_>, first: &str) -> Option<Signal> {
+    let table = small.table;
     match first {
         "unreachable" => {
-            let side = table.word("unreachable", &SIDES).map(|(side, _)| side);
+            let side = small.side("unreachable");
             let vantage_points = vantage_points(table);
             Some(Signal::Unreachable { side: side?, vantage_points: vantage_points? })
         }
-        "reachable" => table.word("reachable", &SIDES).map(|(side, _)| Signal::Reachable { side }),
+        "reachable" => small.side("reachable").map(|side| Signal::Reachable { side }),
         "metric" => {
-            let component = table
-                .text("metric")
-                .and_then(|named| candidates.component(report, named, "a `metric`", |c| c.kind == "metric"));
-            let (below, at_least) = (values::finite(table, "below"), values::finite(table, "at_least"));
+            let component = small.component("metric", "a `metric`", |c| c.kind == "metric");
+            let (below, at_least) = (small.number("below"), small.number("at_least"));
             match exactly_one(table, "below", "at_least")? {
-                Bound::Below => Some(Signal::MetricBelow { component: component?, limit: below?.0 }),
-                Bound::AtLeast => Some(Signal::MetricAtLeast { component: component?, limit: at_least?.0 }),
+                Bound::Below => Some(Signal::MetricBelow { component: component?, limit: below? }),
+                Bound::AtLeast => Some(Signal::MetricAtLeast { component: component?, limit: at_least? }),
             }
         }
         "health_check" => {
             let is_check = |c: &Component| c.kind == "route53-health-check";
-            let component = table
-                .text("health_check")
-                .and_then(|named| candidates.component(report, named, "a `route53-health-check`", is_check));
+            let component = small.component("health_check", "a `route53-health-check`", is_check);
             let healthy = table.need_word("is", &[("healthy", true), ("unhealthy", false)]);
             Some(Signal::HealthCheck { component: component?, healthy: healthy?.0 })
         }
         "served" => {
-            let app = table.text("served").map(|named| candidates.served(report, named));
+            let app = table.text("served").map(|named| small.scope.served(table.report(), named));
             let (below, at_least) = (values::share(table, "below"), values::share(table, "at_least"));
             let bound = exactly_one(table, "below", "at_least")?;
             app?;
@@ -142,21 +282,67 @@ fn signal(table: &Table<'_, '_>, first: &str, candidates: &Candidates<'_>) -> Op
             }
         }
         "writer" => {
-            let component = table
-                .text("writer")
-                .and_then(|named| candidates.component(report, named, "an `aurora-global`", has_writer));
-            let side = table.need_word("in", &SIDES);
-            Some(Signal::WriterIn { component: component?, side: side?.0 })
+            let component = small.component("writer", "an `aurora-global`", has_writer);
+            let side = small.need_side("in");
+            Some(Signal::WriterIn { component: component?, side: side? })
         }
         "replicating" => {
-            let named = table.text("replicating")?;
-            let component = candidates.component(report, named, "an `aurora-global`", has_writer)?;
+            let component = small.component("replicating", "an `aurora-global`", has_writer)?;
             Some(Signal::Replicating { component })
         }
+        "verdict" => {
+            let component = match table.get("component") {
+                Some(_) => Some(small.component("component", "a component", |_| true)?),
+                None => None,
+            };
+            let mut is = Vec::new();
+            for (text, span) in table.texts(first) {
+                let words = VERDICTS.map(|word| (word, word));
+                is.push(table.choose(first, &text, span, &words)?.0.to_owned());
+            }
+            if is.is_empty() {
+                let help = Some("verdict = [\"met\"]".into());
+                table.report().error("empty-list", table.span(), "no verdict is named".to_owned(), help);
+                return None;
+            }
+            Some(Signal::Verdict { component, is })
+        }
+        "recovery_point_newer_than" => {
+            let newer_than = small.duration("recovery_point_newer_than");
+            let side = small.need_side("region");
+            table.need("component")?;
+            let component = small.component("component", "a component with recovery points", has_points);
+            Some(Signal::RecoveryPoint { component: component?, newer_than: newer_than?, side: side? })
+        }
+        "quorum" => {
+            let need = table.integer(first).map(|(need, _)| need);
+            // One level: a quorum of quorums is read by nobody at three in the morning.
+            let known: Vec<&'static str> = SIGNALS.into_iter().filter(|key| *key != "quorum").collect();
+            let each = |value: Value<'_, '_>| {
+                let mut inner = table.as_table("of", value)?;
+                inner.call_it("the signal");
+                // A reference in here is told to be out of place when the runbook is bound.
+                let nested = Small { table: &inner, scope: small.scope, spot: small.spot };
+                let found = first_key(&inner, &known, value.span()).and_then(|first| signal(&nested, first));
+                inner.done();
+                found
+            };
+            let of: Vec<Signal> = table.list("of").into_iter().filter_map(each).collect();
+            let need = need?;
+            match u32::try_from(need) {
+                Ok(count) if count >= 1 && count as usize <= of.len() => Some(Signal::Quorum { need: count, of }),
+                _ => {
+                    let message = format!("`quorum = {need}` of {} signals", of.len());
+                    let help = Some(format!("a whole number from 1 to {}", of.len()));
+                    table.report().error("bad-quorum", table.span(), message, help);
+                    None
+                }
+            }
+        }
         _ => {
-            let limit = table.duration("lag_at_most").map(|(d, _)| d);
-            let named = table.need_text("component");
-            let component = candidates.component(report, named?, "a component with a lag", has_lag)?;
+            let limit = small.duration("lag_at_most");
+            table.need("component")?;
+            let component = small.component("component", "a component with a lag", has_lag)?;
             Some(Signal::LagAtMost { component, limit: limit? })
         }
     }
@@ -200,23 +386,39 @@ fn has_lag(component: &Component) -> bool {
     matches!(component.region_lost, Some((_, What::Lag)))
 }
 
+fn has_points(component: &Component) -> bool {
+    let pointlike = |what: What| matches!(what, What::RecoveryPoints | What::Restorable);
+    component.region_lost.is_some_and(|(_, what)| pointlike(what))
+        || component.corrupted.iter().any(|(_, what)| pointlike(*what))
+}
+
 fn has_writer(component: &Component) -> bool {
     component.kind == "aurora-global"
 }
 
-impl Candidates<'_> {
+impl Scope<'_, '_> {
+    /// The apps for which the step is planned at all.
+    fn apps(&self) -> impl Iterator<Item = &Candidate<'_>> {
+        self.candidates.apps.iter().filter(|one| self.conditions.iter().all(|name| bind::is_set(one.values.get(name))))
+    }
+
     /// Reports a component that is missing from one of the apps, or is not what is wanted (with its article).
     pub(super) fn component(
         &self,
         report: &Report,
-        (id, span): (String, Range<usize>),
+        (written, span): (String, Range<usize>),
         wanted: &str,
         fits: impl Fn(&Component) -> bool,
     ) -> Option<String> {
-        for app in &self.apps {
+        for Candidate { app, values, .. } in self.apps() {
+            let (id, bound) = match reference(&written).map(|name| values.get(name)) {
+                None => (&written, String::new()),
+                Some(Some(Param::Text(id))) => (id, format!("app \"{}\" binds it to this: ", app.id)),
+                Some(_) => continue, // unbound or unreadable: reported at the app
+            };
             let Some(component) = app.components.iter().find(|component| component.id.as_str() == id) else {
                 let ids = app.components.iter().filter(|c| fits(c)).map(|component| component.id.as_str());
-                let help = nearest(&id, ids.clone()).map_or_else(
+                let help = nearest(id, ids.clone()).map_or_else(
                     || {
                         let ids: Vec<&str> = ids.collect();
                         if ids.is_empty() {
@@ -232,32 +434,33 @@ impl Candidates<'_> {
                 return None;
             };
             if !fits(component) {
-                let message = format!("`{id}` is of kind `{}`, not {wanted}", component.kind);
+                let message = format!("{bound}`{id}` is of kind `{}`, not {wanted}", component.kind);
                 report.error("wrong-kind", span, message, None);
                 return None;
             }
         }
-        Some(id)
+        Some(written)
     }
 
     /// Reports an app without any component that fits.
     fn some(&self, report: &Report, span: Range<usize>, message: &str, fits: impl Fn(&Component) -> bool) {
-        if let Some(app) = self.apps.iter().find(|app| !app.components.iter().any(&fits)) {
-            report.error("missing-reference", span, format!("{message}: \"{}\"", app.id), None);
+        if let Some(one) = self.apps().find(|one| !one.app.components.iter().any(&fits)) {
+            report.error("missing-reference", span, format!("{message}: \"{}\"", one.app.id), None);
         }
     }
 
     /// `served` names an app of the runbook, and that app declares its metrics. `app` stands for whichever it is.
     fn served(&self, report: &Report, (id, span): (String, Range<usize>)) {
-        if id != "app" && self.complete && !self.apps.iter().any(|app| app.id.as_str() == id) {
-            let help = nearest(&id, self.apps.iter().map(|app| app.id.as_str()))
+        let all: &Candidates<'_> = self.candidates;
+        if id != "app" && all.complete && !all.apps.iter().any(|one| one.app.id.as_str() == id) {
+            let help = nearest(&id, all.apps.iter().map(|one| one.app.id.as_str()))
                 .map(|near| format!("did you mean \"{near}\"?"));
             let message = format!("the runbook is not for app `{id}`");
             report.error("missing-reference", span, message, help);
             return;
         }
-        if let Some(app) = self.apps.iter().find(|app| app.served.is_none()) {
-            let message = format!("app \"{}\" does not say which metrics tell that customers are served", app.id);
+        if let Some(one) = self.apps().find(|one| one.app.served.is_none()) {
+            let message = format!("app \"{}\" does not say which metrics tell that customers are served", one.app.id);
             report.error("missing-reference", span, message, Some("add `served` to the app".into()));
         }
     }

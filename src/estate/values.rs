@@ -182,7 +182,14 @@ pub(super) fn account(table: &Table<'_, '_>, key: &str, read: Option<(String, Ra
 }
 
 /// Holds an ARN against the residency rule and the accounts of the estate.
-fn check_arn(table: &Table<'_, '_>, key: &str, text: &str, span: Range<usize>, ground: &Ground, holds: Holds) -> bool {
+pub(super) fn check_arn(
+    table: &Table<'_, '_>,
+    key: &str,
+    text: &str,
+    span: Range<usize>,
+    ground: &Ground,
+    holds: Holds,
+) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let shaped = parts.len() == 6
         && parts[0] == "arn"

@@ -1,4 +1,5 @@
 //! One RDS instance: state, point-in-time window, and its read replica in the other Region where there is one.
+//! The other parameters say how a runbook copies and restores it.
 //!
 //! `LatestRestorableTime` exists on the writer only (field guide 2.2); `ReplicaLag` is in seconds, at the replica (2.5).
 
@@ -31,7 +32,7 @@ pub const SPEC: KindSpec = KindSpec {
             name: "replica",
             shape: ParamShape::Text,
             required: false,
-            doc: "Identifier of its read replica in the recovery Region.",
+            doc: "Identifier of its read replica in the other Region.",
         },
         ParamSpec {
             name: "side",
@@ -39,8 +40,48 @@ pub const SPEC: KindSpec = KindSpec {
             required: false,
             doc: "Side the instance lives on; default primary. A warm standby fed from outside lives on the recovery side.",
         },
+        ParamSpec {
+            name: "recovery_instance",
+            shape: ParamShape::Text,
+            required: false,
+            doc: "Identifier of the instance that a restore makes in the other Region.",
+        },
+        ParamSpec {
+            name: "instance_class",
+            shape: ParamShape::Text,
+            required: false,
+            doc: "Class of an instance that a runbook makes, e.g. db.r6g.2xlarge; default AWS's.",
+        },
+        ParamSpec {
+            name: "subnet_groups",
+            shape: ParamShape::Sides,
+            required: false,
+            doc: "DB subnet group of each side for what a runbook makes there.",
+        },
+        ParamSpec {
+            name: "kms_keys",
+            shape: ParamShape::Sides,
+            required: false,
+            doc: "Key of each side for copies and replicas that go there; needed where the database is encrypted.",
+        },
+        ParamSpec {
+            name: "snapshot_every",
+            shape: ParamShape::Duration,
+            required: false,
+            doc: "How often a scheduler of your own takes snapshots; RDS itself takes one a day.",
+        },
+        ParamSpec {
+            name: "snapshot_copied",
+            shape: ParamShape::Flag,
+            required: false,
+            doc: "Whether that scheduler copies each snapshot to the other Region.",
+        },
+        ParamSpec { name: "size", shape: ParamShape::Size, required: false, doc: "Storage of the database." },
     ],
-    region_lost: |component| component.params.text("replica").map(|_| (Side::Recovery, What::Lag)),
+    region_lost: |component| {
+        let protected = component.params.text("replica").filter(|_| home(component) == Side::Primary);
+        protected.map(|_| (Side::Recovery, What::Lag))
+    },
     corrupted: |component| vec![(home(component), What::Restorable)],
 };
 
@@ -65,7 +106,7 @@ impl Probe for RdsInstance {
     fn needs(&self, ctx: &ComponentCtx<'_>) -> Vec<Need> {
         let mut needs = vec![Need::DbInstances { region: ctx.region(home(ctx.component)) }];
         if let Some(replica) = ctx.text("replica") {
-            let region = ctx.region(Side::Recovery);
+            let region = ctx.region(home(ctx.component).other());
             needs.push(Need::Metric(lag_need(&region, replica)));
             needs.push(Need::DbInstances { region });
         }
@@ -79,15 +120,13 @@ impl Probe for RdsInstance {
             facts.extend(states(ctx, answers, &at_home, instance));
         }
         if let Some(replica) = ctx.text("replica") {
-            let region = ctx.region(Side::Recovery);
+            let region = ctx.region(home(ctx.component).other());
             if let Some(outcome) = answers.series(&lag_need(&region, replica)) {
                 // Seconds already; -1 stays: replication is not running (field guide 2.5).
                 let fact = outcome.map(|seen| seen.metric(seen.value.clone(), Fact::Lag)).map_err(Clone::clone);
                 facts.push((ctx.fact(&region, What::Lag), fact));
             }
-            if region != at_home {
-                facts.extend(states(ctx, answers, &region, replica));
-            }
+            facts.extend(states(ctx, answers, &region, replica));
         }
         facts
     }

@@ -49,6 +49,8 @@ pub(crate) fn app(id: &str, components: Vec<Component>) -> App {
             execution: None,
         },
         note: None,
+        parameters: BTreeMap::new(),
+        not_again_within: None,
     }
 }
 
@@ -62,6 +64,7 @@ pub(crate) fn estate(apps: Vec<App>) -> Arc<Estate> {
         regions: RegionPair { primary: region(MUMBAI), recovery: region(HYDERABAD) },
         residency: Residency::default(),
         access: BTreeMap::new(),
+        freezes: Vec::new(),
         apps,
         warnings: Vec::<PolicyWarning>::new(),
     })

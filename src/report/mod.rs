@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod evidence_build;
 pub mod evidence_markdown;
 pub mod facts;
+pub mod plans;
 pub mod run_list;
 pub mod runs;
 pub mod status;

@@ -6,12 +6,13 @@ use std::{fmt::Write as _, time::Duration};
 
 use crate::{
     domain::{
-        Zone,
+        StepId, Zone,
         time::{Timestamp, short, short_up},
     },
     runbook::{
-        plan::{Holds, Plan},
+        plan::{Holds, Plan, PlannedStep},
         run::{Phase, RunState, StepPhase},
+        spec::{Only, Variant},
     },
 };
 
@@ -31,6 +32,13 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
         plan.account,
         plan.hash.short(),
     );
+    if plan.variant == Variant::CheckOnly {
+        out.push_str("CHECK ONLY: nothing is asked, nothing is changed\n");
+    }
+    if !plan.parameters.is_empty() {
+        let values: Vec<String> = plan.parameters.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let _ = writeln!(out, "with {}", values.join(" │ "));
+    }
     let blockers = plan.blockers();
     if blockers.is_empty() {
         out.push_str("ready: nothing blocks it\n");
@@ -43,13 +51,16 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
     for (n, step) in plan.steps.iter().enumerate() {
         let _ = writeln!(
             out,
-            "{:>3}  {}  [{}]  expected {} ({}), time-out {}",
+            "{:>3}  {}  [{}]  expected {} ({}), time-out {}{}{}{}",
             n + 1,
             step.title,
             step.hazard,
             short(step.expected),
             step.expected_basis,
             short(step.timeout),
+            tries(step),
+            if step.only == Only::Drill { ", drill only" } else { "" },
+            waits_for(plan, n),
         );
         let _ = writeln!(out, "       {}: {}", step.kind, step.summary);
         for call in &step.calls {
@@ -96,6 +107,25 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
         short_up(plan.estimate.total()),
     );
     out
+}
+
+fn tries(step: &PlannedStep) -> String {
+    match step.retries {
+        0 => String::new(),
+        retries => format!(", {} tries {} apart", retries + 1, short(step.retry_every)),
+    }
+}
+
+/// Said only where it is not the step above.
+fn waits_for(plan: &Plan, n: usize) -> String {
+    let above = n.checked_sub(1).map(|above| &plan.steps[above].id);
+    let after = &plan.steps[n].after;
+    if after.iter().eq(above) {
+        return String::new();
+    }
+    let number = |id: &StepId| plan.steps.iter().position(|step| step.id == *id).map(|at| (at + 1).to_string());
+    let numbers: Vec<String> = after.iter().filter_map(number).collect();
+    if numbers.is_empty() { ", at once".to_owned() } else { format!(", after {}", numbers.join(" and ")) }
 }
 
 /// One line of `runs`.

@@ -9,15 +9,17 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
+    bind,
     estimate::{self, Past},
-    guards,
-    interlock::{self, Authority, Circumstances},
+    foreign::{self, Stood},
+    guards, guards_estate,
+    interlock::{self, Authority, Circumstances, Stage},
     plan::{GuardReading, Interlock, Plan, PlanHash, PlannedStep},
     signal::Facts,
-    spec::{Guard, GuardSpec, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec},
+    spec::{Guard, GuardSpec, Only, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec, Variant},
 };
 use crate::domain::{
-    CallDescription, ComponentId, Side, StepId, Timestamp,
+    App, CallDescription, ComponentId, FactId, RegionId, Side, StepId, Timestamp, What,
     app::{Param, Params},
     compliance::rto,
     snapshot::Mode,
@@ -33,6 +35,9 @@ pub struct Frozen {
     pub steps: Vec<FrozenStep>,
     /// Parameters of the components that the steps name, as they were: an estate that changed since is refused.
     pub components: BTreeMap<ComponentId, Params>,
+    /// What stood on the app when the plan was made: what differs later, and no run of ours asked for, somebody else did.
+    #[serde(default)]
+    pub stood: Stood,
 }
 
 /// What a step was told to do.
@@ -105,6 +110,9 @@ pub struct Draft<'a> {
     pub outlines: &'a [Outline],
     pub authority: Authority,
     pub past: &'a Past,
+    pub variant: Variant,
+    /// Of the runbook, as text, for the plan to show and to hash.
+    pub parameters: &'a BTreeMap<String, SafeText>,
     /// Another run that stands in the way.
     pub busy: Option<&'a SafeText>,
     pub now: Timestamp,
@@ -113,11 +121,18 @@ pub struct Draft<'a> {
 /// The side a runbook moves its app to: what its steps say, else what its kind means.
 #[must_use]
 pub fn target(runbook: &RunbookSpec) -> Side {
-    let named = runbook.steps.iter().find_map(|step| FrozenStep::of(step).side("target"));
+    let named = runbook.steps.iter().find_map(|step| side(step, "target"));
     named.unwrap_or(match runbook.kind {
         RunbookKind::Failback => Side::Primary,
         _ => Side::Recovery,
     })
+}
+
+fn side(step: &StepSpec, name: &str) -> Option<Side> {
+    match step.params.get(name) {
+        Some(StepParam::Value(Param::Side(side))) => Some(*side),
+        _ => None,
+    }
 }
 
 /// Freezes the runbook against the facts.
@@ -153,15 +168,35 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             undo: outline.undo.clone(),
             on_failure: spec.on_failure,
             after: spec.after.clone(),
+            retries: spec.retries,
+            retry_every: spec.retry_every,
+            only: spec.only,
+            loss: None,
         });
     }
     let calls: Vec<&CallDescription> = planned.iter().flat_map(|step| &step.calls).collect();
-    let circumstances =
-        Circumstances { facts, authority: draft.authority, target, calls: &calls, busy: draft.busy, now };
+    let execution = estimate::execution(runbook, facts.app, draft.past);
+    // The board's own function: the two cannot disagree.
+    let estimate = rto::estimate(&facts.app.timings, &execution);
+    let circumstances = Circumstances {
+        facts,
+        authority: draft.authority,
+        kind: runbook.kind,
+        target,
+        calls: &calls,
+        stage: Stage::Start { takes: estimate.from_declaration() },
+        busy: draft.busy,
+        now,
+    };
     let mut interlocks = interlock::interlocks(&circumstances);
     interlocks.append(&mut unresolved);
-
-    let execution = estimate::execution(runbook, facts.app, draft.past);
+    interlocks.extend(unattestable(runbook));
+    if facts.snapshot.mode == Mode::Drill {
+        interlocks.extend(bind::left_behind(&runbook.steps).into_iter().map(|(step, what)| Interlock {
+            code: "drill-without-cleanup".to_owned(),
+            text: SafeText::new(format!("drill: step {} leaves a {what} that no later step takes away", step.id)),
+        }));
+    }
     let account = facts
         .estate
         .access
@@ -178,6 +213,8 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         runbook: runbook.id.clone(),
         title: runbook.title.clone(),
         kind: runbook.kind,
+        variant: draft.variant,
+        parameters: draft.parameters.clone(),
         app: facts.app.id.clone(),
         app_name: facts.app.name.clone(),
         target,
@@ -189,20 +226,24 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         facts_at: facts
             .snapshot
             .facts
-            .iter()
-            .filter(|(id, _)| id.app == facts.app.id)
+            .range(first_of(facts.app)..) // a wave plans a thousand apps on one snapshot
+            .take_while(|(id, _)| id.app == facts.app.id)
             .filter_map(|(_, slot)| slot.last.as_ref())
             .map(|seen| seen.observed_at)
             .min(),
         steps: planned,
         interlocks,
-        // The board's own function: the two cannot disagree.
-        estimate: rto::estimate(&facts.app.timings, &execution),
+        estimate,
         // The clock of the RTO runs for the unplanned; a planned move or the way home has none.
         rto_target: facts.app.rto.filter(|_| runbook.kind == RunbookKind::Failover),
     };
     plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode));
-    Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components }
+    Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components, stood: foreign::stood(facts, now) }
+}
+
+/// Facts are in the order of their apps: before the first of this one.
+fn first_of(app: &App) -> FactId {
+    FactId { app: app.id.clone(), component: ComponentId::new(""), region: RegionId::new(""), what: What::Topology }
 }
 
 /// The guards of a step with what is so now, and which of them an earlier step is there to make true.
@@ -222,13 +263,30 @@ fn readings(
     readings
 }
 
-/// A step that moves the writer makes "the writer is there" true.
+/// Guards that name a checklist that is not one, or comes later: they could never hold.
+fn unattestable(runbook: &RunbookSpec) -> Vec<Interlock> {
+    let mut found = Vec::new();
+    for (n, step) in runbook.steps.iter().enumerate() {
+        for by in step.guards.iter().filter_map(|spec| spec.guard.attested_by()) {
+            let before = runbook.steps[..n].iter().find(|earlier| earlier.id == *by);
+            if before.is_none_or(|earlier| earlier.kind != guards_estate::CHECKLIST) {
+                let text = format!("step {} {}: {by} is no checklist before it", n + 1, step.title);
+                found.push(Interlock { code: "unattestable".to_owned(), text: SafeText::new(text) });
+            }
+        }
+    }
+    found
+}
+
+/// A step that moves the writer makes "the writer is there" true; a checklist, what it attests.
 fn makes_true(step: &StepSpec, guard: &Guard) -> bool {
+    if let Some(by) = guard.attested_by() {
+        return step.id == *by && step.kind == guards_estate::CHECKLIST;
+    }
     let Guard::Holds(Signal::WriterIn { component, side }) = guard else { return false };
-    let frozen = FrozenStep::of(step);
     matches!(step.kind, "aurora.failover-global" | "aurora.switchover-global")
-        && frozen.side("target") == Some(*side)
-        && frozen.component().is_some_and(|moved| moved.as_str() == component)
+        && self::side(step, "target") == Some(*side)
+        && matches!(step.params.get("component"), Some(StepParam::Value(Param::Text(moved))) if moved == component)
 }
 
 /// The form that is hashed: JSON with the fields in this order.
@@ -242,6 +300,8 @@ struct Canonical<'a> {
     region: &'a str,
     account: &'a str,
     mode: &'a str,
+    variant: &'a str,
+    parameters: &'a BTreeMap<String, SafeText>,
     steps: Vec<CanonicalStep<'a>>,
 }
 
@@ -252,12 +312,15 @@ struct CanonicalStep<'a> {
     hazard: &'a str,
     timeout_millis: u64,
     after: &'a [StepId],
+    retries: u32,
+    retry_every_millis: u64,
+    only: Only,
     guards: Vec<&'a str>,
 }
 
 fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode) -> String {
     let canonical = Canonical {
-        version: 1,
+        version: 2,
         runbook: plan.runbook.as_str(),
         digest,
         app: plan.app.as_str(),
@@ -270,6 +333,8 @@ fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode) -> String {
             Mode::Drill => "drill",
             Mode::Simulated { .. } => "simulated",
         },
+        variant: plan.variant.word(),
+        parameters: &plan.parameters,
         steps: plan
             .steps
             .iter()
@@ -280,6 +345,9 @@ fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode) -> String {
                 hazard: planned.hazard.word(),
                 timeout_millis: planned.timeout.as_millis() as u64,
                 after: &planned.after,
+                retries: planned.retries,
+                retry_every_millis: planned.retry_every.as_millis() as u64,
+                only: planned.only,
                 guards: planned.guards.iter().map(|guard| guard.text.as_str()).collect(),
             })
             .collect(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{
     fold::Course,
     guards::{self, LossBound},
-    plan::GuardReading,
-    run::{Ask, StepPhase},
+    plan::{GuardReading, PlannedStep},
+    run::{Ask, StepPhase, StepState, WaveMark},
 };
 use crate::domain::{Hazard, StepId, text::SafeText, time};
 
@@ -36,46 +36,62 @@ pub enum Next {
     Ended,
 }
 
+/// The first thing that anything calls for: what a run would do that does one thing at a time.
 #[must_use]
 pub fn next(course: &Course) -> Next {
     if course.shown.phase.ended() {
         return Next::Ended;
     }
-    if course.ask.is_some() || course.parked.is_some() {
+    let of_steps = (0..course.shown.steps.len()).map(|n| of_step(course, n));
+    of_steps.into_iter().find(|next| *next != Next::Wait).unwrap_or_else(|| of_run(course))
+}
+
+/// What one step calls for. Steps are independent of each other but for `after`, the one question that may be open,
+/// and parking: what is out is observed on, nothing new begins.
+#[must_use]
+pub fn of_step(course: &Course, n: usize) -> Next {
+    let step = &course.shown.steps[n];
+    let asked = course.ask.as_ref();
+    match step.phase {
+        StepPhase::Sent => Next::Doubt(n),
+        StepPhase::Intended => Next::Withdraw(n),
+        StepPhase::Observing => Next::Observe(n),
+        StepPhase::InDoubt if matches!(asked, Some(Ask::Verdict { step: s, .. }) if *s == step.id) => Next::Wait,
+        StepPhase::InDoubt => Next::Resolve(n),
+        _ if course.parked.is_some() => Next::Wait,
+        StepPhase::Checking if course.armed => Next::Check(n),
+        StepPhase::Checking => rearm(course),
+        StepPhase::Refused | StepPhase::Failed if asked.is_some() => Next::Wait,
+        StepPhase::Refused | StepPhase::Failed => Next::Park(SafeText::new(format!("{}: {}", step.id, step.detail))),
+        StepPhase::Pending if course.held || !ready(course, n) => Next::Wait,
+        StepPhase::Pending if course.armed => Next::Begin(n),
+        StepPhase::Pending => rearm(course),
+        StepPhase::WaitingForPerson | StepPhase::Done | StepPhase::Skipped { .. } => Next::Wait,
+    }
+}
+
+/// What the run calls for when none of its steps calls for anything.
+#[must_use]
+pub fn of_run(course: &Course) -> Next {
+    if course.ask.is_some() || course.parked.is_some() || course.held {
         return Next::Wait;
     }
     let steps = &course.shown.steps;
-    for (n, step) in steps.iter().enumerate() {
-        match step.phase {
-            StepPhase::Sent => return Next::Doubt(n),
-            StepPhase::Intended => return Next::Withdraw(n),
-            StepPhase::Observing => return Next::Observe(n),
-            StepPhase::InDoubt => return Next::Resolve(n),
-            StepPhase::Checking if course.armed => return Next::Check(n),
-            StepPhase::Checking => return Next::Ask(Ask::Rearm),
-            StepPhase::Refused | StepPhase::Failed => {
-                return Next::Park(SafeText::new(format!("{}: {}", step.id, step.detail)));
-            }
-            StepPhase::Pending | StepPhase::WaitingForPerson | StepPhase::Done | StepPhase::Skipped { .. } => {}
-        }
+    if steps.iter().all(|step| step.phase.ended()) {
+        return Next::Complete;
     }
-    if course.held {
-        return Next::Wait;
-    }
-    let ended = |id: &StepId| course.index(id).is_some_and(|n| steps[n].phase.ended());
-    let ready = course
-        .frozen
-        .plan
-        .steps
-        .iter()
-        .zip(steps)
-        .position(|(planned, step)| step.phase == StepPhase::Pending && planned.after.iter().all(ended));
-    match ready {
-        Some(_) if !course.armed => Next::Ask(Ask::Rearm),
-        Some(n) => Next::Begin(n),
-        None if steps.iter().all(|step| step.phase.ended()) => Next::Complete,
-        None => Next::Park(SafeText::new("no step can go on")),
-    }
+    let stuck =
+        |(n, step): (usize, &StepState)| step.phase.ended() || (step.phase == StepPhase::Pending && !ready(course, n));
+    if steps.iter().enumerate().all(stuck) { Next::Park(SafeText::new("no step can go on")) } else { Next::Wait }
+}
+
+fn ready(course: &Course, n: usize) -> bool {
+    let ended = |id: &StepId| course.index(id).is_some_and(|n| course.shown.steps[n].phase.ended());
+    course.frozen.plan.steps[n].after.iter().all(ended)
+}
+
+fn rearm(course: &Course) -> Next {
+    if course.ask.is_some() { Next::Wait } else { Next::Ask(Ask::Rearm) }
 }
 
 /// What follows from guards that were just re-read.
@@ -114,6 +130,9 @@ pub fn judge(course: &Course, n: usize, readings: &[GuardReading], loss: Option<
         };
     }
     let Some(confirmed) = &progress.confirmed else {
+        if let Some(wave) = &course.shown.declaration.wave {
+            return of_wave(wave, planned, readings, loss);
+        }
         return match planned.hazard {
             Hazard::None => Judged::Go,
             Hazard::Reversible => Judged::Ask(Ask::Key { step }),
@@ -138,6 +157,16 @@ pub fn judge(course: &Course, n: usize, readings: &[GuardReading], loss: Option<
         ))),
         _ => Judged::Go,
     }
+}
+
+/// A wave was confirmed as one list with one phrase: up to the loss that it names, nothing more is asked.
+fn of_wave(wave: &WaveMark, planned: &PlannedStep, readings: &[GuardReading], loss: Option<&LossBound>) -> Judged {
+    let covered = match (planned.hazard, loss.map(|loss| loss.bound)) {
+        (Hazard::DataLoss, Some(Some(bound))) => wave.accepts.is_some_and(|accepts| bound <= accepts),
+        (Hazard::DataLoss, _) => false, // an unbounded loss is not in anybody's list
+        _ => true,
+    };
+    if covered { Judged::Go } else { Judged::Ask(loss_ask(planned.id.clone(), readings, loss)) }
 }
 
 /// The figure is frozen here: only a reading worse than the rung voids it.

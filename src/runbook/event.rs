@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    clocks::{Achieved, LossWindow},
+    finding::Traces,
     plan::{GuardReading, PlanHash},
     run::{Answer, Ask, Declaration},
 };
@@ -68,6 +70,9 @@ pub enum Event {
         call: CallDescription,
         request_digest: String,
         guards: Vec<GuardReading>,
+        /// What the call makes that stays, and what it takes away.
+        #[serde(default, skip_serializing_if = "Traces::is_empty")]
+        traces: Traces,
     },
     /// A crash lay between intent and sending: nothing went out.
     Withdrawn {
@@ -101,6 +106,19 @@ pub enum Event {
     Parked {
         step: Option<StepId>,
         why: SafeText,
+    },
+    /// Another plan for the same run: graceful to ungraceful or back, or a drill turned real. What is done and is the
+    /// same in both stays done; every other confirmation is gone.
+    Switched {
+        plan_hash: PlanHash,
+        /// The frozen plan as JSON, as the store keeps the first one.
+        frozen: String,
+        declaration: Declaration,
+    },
+    /// Before completion: what the run took, and the writes that somebody has to account for.
+    Measured {
+        achieved: Achieved,
+        loss: LossWindow,
     },
     Completed {
         exceptions: u32,
@@ -140,6 +158,8 @@ impl Event {
             Self::Failed { .. } => "failed",
             Self::Passed { .. } => "passed",
             Self::Parked { .. } => "parked",
+            Self::Switched { .. } => "switched",
+            Self::Measured { .. } => "measured",
             Self::Completed { .. } => "completed",
         }
     }
@@ -160,7 +180,12 @@ impl Event {
             Self::Parked { step, .. } => step.as_ref(),
             Self::Asked { ask } => ask.step(),
             Self::Answered { answer } => answer.step(),
-            Self::Declared { .. } | Self::Driven { .. } | Self::Lapsed { .. } | Self::Completed { .. } => None,
+            Self::Declared { .. }
+            | Self::Driven { .. }
+            | Self::Lapsed { .. }
+            | Self::Switched { .. }
+            | Self::Measured { .. }
+            | Self::Completed { .. } => None,
         }
     }
 

@@ -32,3 +32,19 @@ pub struct Leftover {
     pub region: RegionId,
     pub id: SafeText,
 }
+
+/// What a call leaves behind and what it takes away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traces {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<Leftover>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clears: Option<Leftover>,
+}
+
+impl Traces {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.leaves.is_none() && self.clears.is_none()
+    }
+}

@@ -7,12 +7,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     build::Frozen,
+    clocks::{self, Timeline},
     event::{Entry, Event, Outcome},
-    plan::{GuardReading, Override},
+    finding::Traces,
+    plan::{GuardReading, Override, Plan, PlanHash, PlannedStep},
     run::{Answer, Ask, Declaration, Phase, Ruling, RunId, RunState, StepPhase, StepState},
     spec::RunbookKind,
 };
-use crate::domain::{CallDescription, StepId, Timestamp, text::SafeText, time};
+use crate::domain::{CallDescription, Hazard, StepId, Timestamp, text::SafeText, time};
 
 /// Lines kept for the screen; the journal keeps all.
 const LOG_LINES_MAX: usize = 200;
@@ -28,6 +30,8 @@ pub struct Course {
     pub held: bool,
     pub parked: Option<(Option<StepId>, SafeText)>,
     pub ask: Option<Ask>,
+    /// What somebody else did, as far as it was shown to a person of this run.
+    pub noticed: Vec<SafeText>,
 }
 
 /// Of one step, parallel to the plan's.
@@ -38,6 +42,7 @@ pub struct Progress {
     pub overrides: BTreeMap<usize, (Override, GuardReading)>,
     /// The call of the newest attempt.
     pub call: Option<CallDescription>,
+    pub traces: Traces,
     pub request_digest: Option<String>,
     /// What the accepted call answered that helps to observe it, e.g. the id of a DNS change.
     pub accepted: Option<SafeText>,
@@ -101,16 +106,6 @@ pub fn begin(id: RunId, frozen: Arc<Frozen>, entry: &Entry) -> Result<Course, Il
     if *plan_hash != frozen.plan.hash {
         return Err(illegal("declared for another plan"));
     }
-    let steps = frozen.plan.steps.iter().map(|step| StepState {
-        id: step.id.clone(),
-        phase: StepPhase::Pending,
-        attempts: 0,
-        started_at: None,
-        ended_at: None,
-        detail: SafeText::default(),
-        request_id: None,
-        guards: Vec::new(),
-    });
     let shown = RunState {
         id,
         plan: Arc::new(frozen.plan.clone()),
@@ -119,7 +114,7 @@ pub fn begin(id: RunId, frozen: Arc<Frozen>, entry: &Entry) -> Result<Course, Il
         declared_at: entry.at,
         ended_at: None,
         phase: Phase::Armed,
-        steps: steps.collect(),
+        steps: blank(&frozen.plan),
         epoch: 1,
         driven: false,
         waited: Duration::ZERO,
@@ -127,9 +122,12 @@ pub fn begin(id: RunId, frozen: Arc<Frozen>, entry: &Entry) -> Result<Course, Il
         notes: Vec::new(),
         log: vec![(entry.at, SafeText::new(format!("declared by {}: {}", declaration.who, declaration.incident)))],
         unprotected_since: None,
+        timeline: Timeline::of([entry]),
+        measured: None,
+        leftovers: Vec::new(),
     };
     let progress = vec![Progress::default(); frozen.plan.steps.len()];
-    Ok(Course { shown, frozen, progress, armed: true, held: false, parked: None, ask: None })
+    Ok(Course { shown, frozen, progress, armed: true, held: false, parked: None, ask: None, noticed: Vec::new() })
 }
 
 /// A run from its whole journal.
@@ -154,6 +152,7 @@ pub fn apply(mut course: Course, entry: &Entry) -> Result<Course, Illegal> {
     if course.shown.phase.ended() && !matches!(entry.event, Event::Answered { answer: Answer::Note { .. } }) {
         return Err(illegal(format!("{} after the run ended", entry.event.word())));
     }
+    course.shown.timeline.note(entry);
     transition(&mut course, entry)?;
     settle(&mut course, entry);
     Ok(course)
@@ -189,6 +188,9 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             course.shown.steps[n].guards.clone_from(guards);
         }
         Event::Asked { ask } => {
+            if course.ask.is_some() {
+                return Err(illegal("a second question while one is open"));
+            }
             if let Some(step) = ask.step() {
                 let n = course.at_step(step)?;
                 let from: &[StepPhase] = match ask {
@@ -212,7 +214,7 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             course.progress[n].confirmed = None;
             course.progress[n].overrides.clear();
         }
-        Event::Intended { step, attempt, plan_hash, call, request_digest, guards } => {
+        Event::Intended { step, attempt, plan_hash, call, request_digest, guards, traces } => {
             let n = course.at_step(step)?;
             expect(course, n, &[StepPhase::Checking], "an intent is written")?;
             if *plan_hash != course.frozen.plan.hash {
@@ -220,6 +222,12 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             }
             if !course.armed {
                 return Err(illegal("an intent while not armed"));
+            }
+            if course.frozen.plan.steps[n].hazard != Hazard::None
+                && course.progress[n].confirmed.is_none()
+                && course.shown.declaration.wave.is_none()
+            {
+                return Err(illegal("an intent that nobody confirmed"));
             }
             if guards.iter().any(GuardReading::blocks) {
                 return Err(illegal("an intent past a guard that blocks"));
@@ -232,6 +240,7 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             state.guards.clone_from(guards);
             let progress = &mut course.progress[n];
             progress.call = Some(call.clone());
+            progress.traces = traces.clone();
             progress.request_digest = Some(request_digest.clone());
             progress.accepted = None;
             progress.observing_since = None;
@@ -248,10 +257,19 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
                 return Err(illegal("what is sent is not what was intended"));
             }
             course.shown.steps[n].phase = StepPhase::Sent;
+            // From here on it may exist, whatever is heard.
+            if let Some(left) = &course.progress[n].traces.leaves
+                && !course.shown.leftovers.contains(left)
+            {
+                course.shown.leftovers.push(left.clone());
+            }
         }
         Event::Outcome { step, outcome, .. } => {
             let n = course.at_step(step)?;
             expect(course, n, &[StepPhase::Sent], "an outcome is recorded")?;
+            if matches!(outcome, Outcome::Refused { .. }) {
+                nothing_left(course, n);
+            }
             let (state, progress) = (&mut course.shown.steps[n], &mut course.progress[n]);
             match outcome {
                 Outcome::Succeeded { request_id, detail } => {
@@ -284,6 +302,7 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             let n = course.at_step(step)?;
             let from = [StepPhase::Checking, StepPhase::Observing, StepPhase::InDoubt];
             expect(course, n, &from, "fails")?;
+            nothing_left(course, n);
             let state = &mut course.shown.steps[n];
             state.phase = StepPhase::Failed;
             state.detail = detail.clone();
@@ -297,6 +316,13 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
         Event::Parked { step, why } => {
             course.parked = Some((step.clone(), why.clone()));
             course.armed = false;
+        }
+        Event::Switched { plan_hash, frozen, declaration } => switched(course, plan_hash, frozen, declaration)?,
+        Event::Measured { achieved, loss } => {
+            if course.shown.steps.iter().any(|step| !step.phase.ended()) {
+                return Err(illegal("measured with steps still open"));
+            }
+            course.shown.measured = Some((achieved.clone(), loss.clone()));
         }
         Event::Completed { exceptions } => {
             if course.shown.steps.iter().any(|step| !step.phase.ended()) {
@@ -312,6 +338,67 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
     Ok(())
 }
 
+/// What is done in both plans by the same step stays done. Nothing may be out while the plan changes under it.
+fn switched(course: &mut Course, hash: &PlanHash, json: &str, declaration: &Declaration) -> Result<(), Illegal> {
+    if (0..course.progress.len()).any(|n| course.in_flight(n)) {
+        return Err(illegal("a call is out: what became of it must be known before the plan changes"));
+    }
+    let frozen: Frozen =
+        serde_json::from_str(json).map_err(|error| illegal(format!("the new plan cannot be read: {error}")))?;
+    if frozen.plan.hash != *hash {
+        return Err(illegal("the new plan is not the one that was looked at"));
+    }
+    if frozen.plan.app != course.frozen.plan.app || frozen.plan.target != course.frozen.plan.target {
+        return Err(illegal("the new plan is of another app or goes elsewhere"));
+    }
+    typed_as_it_stands(
+        declaration,
+        &frozen.plan.app_name,
+        frozen.plan.app.as_str(),
+        &frozen.plan.target_name,
+        frozen.plan.target_region.as_str(),
+    )?;
+    let kept = kept(&course.frozen, &frozen, &course.shown.steps);
+    let mut steps = blank(&frozen.plan);
+    let mut progress = vec![Progress::default(); steps.len()];
+    for id in &kept {
+        let (Some(old), Some(new)) = (course.index(id), steps.iter().position(|step| step.id == *id)) else { continue };
+        steps[new] = course.shown.steps[old].clone();
+        progress[new] = course.progress[old].clone();
+    }
+    course.shown.plan = Arc::new(frozen.plan.clone());
+    course.shown.steps = steps;
+    course.shown.declaration.who = declaration.who.clone();
+    course.frozen = Arc::new(frozen);
+    course.progress = progress;
+    (course.ask, course.parked, course.armed) = (None, None, true);
+    Ok(())
+}
+
+/// Steps that have ended and that the new plan has in the same form: they are not done again.
+#[must_use]
+pub fn kept(old: &Frozen, new: &Frozen, states: &[StepState]) -> Vec<StepId> {
+    let same = |state: &&StepState| {
+        let of = |frozen: &Frozen| frozen.steps.iter().find(|step| step.id == state.id).cloned();
+        state.phase.ended() && of(old).is_some_and(|step| of(new) == Some(step))
+    };
+    states.iter().filter(same).map(|state| state.id.clone()).collect()
+}
+
+fn blank(plan: &Plan) -> Vec<StepState> {
+    let blank = |step: &PlannedStep| StepState {
+        id: step.id.clone(),
+        phase: StepPhase::Pending,
+        attempts: 0,
+        started_at: None,
+        ended_at: None,
+        detail: SafeText::default(),
+        request_id: None,
+        guards: Vec::new(),
+    };
+    plan.steps.iter().map(blank).collect()
+}
+
 fn expect(course: &Course, n: usize, from: &[StepPhase], what: &str) -> Result<(), Illegal> {
     let state = &course.shown.steps[n];
     if from.contains(&state.phase) {
@@ -321,7 +408,20 @@ fn expect(course: &Course, n: usize, from: &[StepPhase], what: &str) -> Result<(
     }
 }
 
+/// The call had no effect: what it would have left is not there. One that was accepted and not seen done is.
+fn nothing_left(course: &mut Course, n: usize) {
+    let accepted = course.shown.steps[n].phase == StepPhase::Observing;
+    if let Some(left) = course.progress[n].traces.leaves.clone().filter(|_| !accepted) {
+        course.shown.leftovers.retain(|known| *known != left);
+    }
+}
+
 fn end(course: &mut Course, n: usize, phase: StepPhase, detail: SafeText, at: Timestamp) {
+    if phase == StepPhase::Done
+        && let Some(gone) = course.progress[n].traces.clears.clone()
+    {
+        course.shown.leftovers.retain(|left| *left != gone);
+    }
     let state = &mut course.shown.steps[n];
     state.phase = phase;
     state.detail = detail;
@@ -340,7 +440,12 @@ pub fn admit(course: &Course, answer: &Answer) -> Result<(), Illegal> {
     }
     match answer {
         Answer::Go { step } => match asked {
-            Some(Ask::Key { step: s } | Ask::Chord { step: s } | Ask::Confirm { step: s, .. }) if s == step => Ok(()),
+            Some(
+                Ask::Key { step: s }
+                | Ask::Chord { step: s }
+                | Ask::Noticed { step: s, .. }
+                | Ask::Confirm { step: s, .. },
+            ) if s == step => Ok(()),
             Some(Ask::Loss { .. }) => Err(illegal("a data loss is accepted by typing it")),
             _ => Err(illegal("nothing of that kind is asked")),
         },
@@ -461,6 +566,11 @@ fn answered(course: &mut Course, entry: &Entry, answer: &Answer) -> Result<(), I
         Answer::Go { step } | Answer::AcceptLoss { step, .. } => {
             let n = course.at_step(step)?;
             let loss = match course.ask.take() {
+                Some(Ask::Noticed { lines, .. }) => {
+                    course.noticed.extend(lines);
+                    course.shown.steps[n].phase = StepPhase::Checking;
+                    return Ok(());
+                }
                 Some(Ask::Loss { rounded, bound, .. }) => (bound != super::decide::UNBOUNDED).then_some(rounded),
                 _ => None,
             };
@@ -581,6 +691,7 @@ pub fn line(entry: &Entry) -> Option<SafeText> {
             Ask::Loss { step, phrase, .. } => format!("{step} asks to accept a loss of {phrase}"),
             Ask::Override { step, reading, .. } => format!("{step} is blocked: {} {}", reading.text, reading.present),
             Ask::Verdict { step, question } => format!("{step} is in doubt: {question}"),
+            Ask::Noticed { step, lines } => format!("{step}: somebody else's hand: {}", listed(lines)),
             Ask::Rearm => "asks to be declared again".to_owned(),
             other => format!("{} waits for a person", other.step().map_or("it", StepId::as_str)),
         },
@@ -617,9 +728,22 @@ pub fn line(entry: &Entry) -> Option<SafeText> {
         Event::Failed { step, detail } => format!("{step} failed: {detail}"),
         Event::Passed { step, reason } => format!("{step} passed over: {reason}"),
         Event::Parked { why, .. } => format!("parked: {why}"),
+        Event::Switched { plan_hash, declaration, .. } => {
+            format!("another plan, {}: declared by {}", plan_hash.short(), declaration.who)
+        }
+        Event::Measured { achieved, loss } => format!(
+            "took {} from the declaration, {} of it machine time; to reconcile: {}",
+            time::short_up(achieved.from_declaration),
+            time::short_up(achieved.machine),
+            loss.basis
+        ),
         Event::Completed { exceptions: 0 } => "completed".to_owned(),
         Event::Completed { exceptions } => format!("completed with exceptions: {exceptions}"),
     }))
+}
+
+fn listed(lines: &[SafeText]) -> String {
+    lines.iter().map(SafeText::as_str).collect::<Vec<_>>().join("; ")
 }
 
 /// Steps that did not go as the runbook says.
@@ -630,12 +754,9 @@ pub fn exceptions(course: &Course) -> u32 {
     (skipped + overridden) as u32
 }
 
-/// How long each finished step of the run took, for the estimate of the next one.
+/// How long each finished step of the run took, people left out, for the estimate of the next one.
 pub fn durations(run: &RunState) -> impl Iterator<Item = (StepId, Duration)> + '_ {
-    run.steps
-        .iter()
-        .filter(|step| step.phase == StepPhase::Done && step.attempts == 1)
-        .filter_map(|step| Some((step.id.clone(), step.ended_at?.since(step.started_at?))))
+    clocks::durations(run, &run.timeline)
 }
 
 /// One line on where an unfinished run stands, for the next start.

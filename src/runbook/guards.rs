@@ -6,13 +6,16 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
+    guards_estate,
     plan::{GuardReading, Holds, Override},
     signal::{self, Facts, Reading},
-    spec::{Guard, GuardSpec},
+    spec::{Guard, GuardSpec, Signal},
 };
 use crate::domain::{
-    Component, ComponentId, Side, Timestamp, resource::Routing, snapshot::Reach, text::SafeText, time,
+    Component, ComponentId, Side, Timestamp, resource::Routing, snapshot::Reach, text::SafeText, time, time::Weekday,
 };
 
 /// The guard with what is so now. `component` is the step's own, which a guard means when it names none.
@@ -27,6 +30,14 @@ pub fn evaluate(spec: &GuardSpec, component: Option<&ComponentId>, facts: &Facts
         Guard::ReadyFor { percent, side } => ready(facts, *percent, *side, now),
         Guard::Fenced { side } => fenced(facts, component, *side, now),
         Guard::NotSince { minimum } => not_since(facts, *minimum, now),
+        Guard::Parity { of, component, attested } => {
+            guards_estate::parity(facts, *of, component, attested.as_ref(), now)
+        }
+        Guard::CredentialsOutlive { side, limit } => guards_estate::credentials_outlive(facts, *side, *limit, now),
+        Guard::TtlAtMost { component, limit } => guards_estate::ttl_at_most(facts, component, *limit, now),
+        Guard::NoFreeze => guards_estate::no_freeze(facts, now),
+        Guard::InWindow { day, from, lasts } => guards_estate::in_window(facts, *day, *from, *lasts, now),
+        Guard::NotInside { side, attested } => guards_estate::not_inside(facts, *side, attested.as_ref(), now),
         Guard::Holds(signal) => signal::read(signal, facts, now),
     };
     GuardReading {
@@ -68,6 +79,26 @@ pub fn words(guard: &Guard, facts: &Facts<'_>) -> SafeText {
         Guard::ReadyFor { percent, side } => format!("{} ready ≥ {percent} %", facts.city(*side)),
         Guard::Fenced { side } => format!("{} cannot write", facts.city(*side)),
         Guard::NotSince { minimum } => format!("no run in the last {}", time::short(*minimum)),
+        Guard::Parity { of, component, attested } => guards_estate::with_attestation(
+            &format!("{} the same on both sides ({component})", of.words()),
+            attested.as_ref(),
+        ),
+        Guard::CredentialsOutlive { side, limit } => {
+            format!("session for {} lasts {} more", facts.city(*side), time::short_up(*limit))
+        }
+        Guard::TtlAtMost { component, limit } => format!("TTL of {component} at most {}", time::short(*limit)),
+        Guard::NoFreeze => "no freeze in force".to_owned(),
+        Guard::InWindow { day, from, lasts } => format!(
+            "in the window of {} that opens {:02}:{:02} {}",
+            time::short(*lasts),
+            from.as_secs() / 3_600,
+            from.as_secs() / 60 % 60,
+            day.map_or("every day", Weekday::word)
+        ),
+        Guard::NotInside { side, attested } => guards_estate::with_attestation(
+            &format!("this console does not run in {}", facts.city(*side)),
+            attested.as_ref(),
+        ),
         Guard::Holds(signal) => signal::words(signal, facts.estate),
     })
 }
@@ -88,13 +119,33 @@ pub fn worse(guard: &Guard, confirmed: &GuardReading, now: &GuardReading) -> boo
     if rank(now.holds) > rank(confirmed.holds) {
         return true;
     }
-    match (guard, confirmed.figure, now.figure) {
-        // A lag moves all the time; a person accepted its order of magnitude.
-        (Guard::LagAtMost { .. } | Guard::Holds(super::spec::Signal::LagAtMost { .. }), Some(was), Some(is)) => {
+    match (bad(guard), confirmed.figure, now.figure) {
+        (Bad::Growing, Some(was), Some(is)) => {
             rounded_up(Duration::from_millis(is)) > rounded_up(Duration::from_millis(was))
         }
-        (Guard::ReadyFor { .. }, Some(was), Some(is)) => is < was,
+        (Bad::More, Some(was), Some(is)) => is > was,
+        (Bad::Less, Some(was), Some(is)) => is < was,
+        // A figure was accepted, and now there is none to hold against it.
+        (Bad::Growing | Bad::More | Bad::Less, Some(_), None) => true,
         _ => false,
+    }
+}
+
+/// In which direction the figure of a guard is worse.
+enum Bad {
+    /// It moves all the time; a person accepted its order of magnitude.
+    Growing,
+    More,
+    Less,
+    Figureless,
+}
+
+const fn bad(guard: &Guard) -> Bad {
+    match guard {
+        Guard::LagAtMost { .. } | Guard::Holds(Signal::LagAtMost { .. } | Signal::RecoveryPoint { .. }) => Bad::Growing,
+        Guard::TtlAtMost { .. } | Guard::Parity { .. } => Bad::More,
+        Guard::ReadyFor { .. } | Guard::Holds(Signal::Quorum { .. }) => Bad::Less,
+        _ => Bad::Figureless,
     }
 }
 
@@ -179,6 +230,9 @@ fn fenced(facts: &Facts<'_>, component: Option<&ComponentId>, side: Side, now: T
             return Reading::known(true, format!("proven: {region} is a connected reader"), at);
         }
     }
+    if let Some(stopped) = component.and_then(|component| guards_estate::stopped(facts, component, region, now)) {
+        return stopped;
+    }
     match (cut, topology) {
         (Some((true, at)), _) => Reading::known(true, "traffic cut: DNS sends nobody there", at),
         (_, Some((cluster, at)))
@@ -230,7 +284,7 @@ fn not_since(facts: &Facts<'_>, minimum: Duration, now: Timestamp) -> Reading {
 }
 
 /// What a failover now could lose, as a bound. `None`: no sample says anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LossBound {
     pub bound: Option<Duration>,
     /// Writes since then may be lost.

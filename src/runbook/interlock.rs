@@ -2,13 +2,17 @@
 //!
 //! With the embedded store interlocks hold on this machine only; acting live therefore asks the person to say
 //! that nobody else acts (DESIGN section 2, promise 7).
+//!
+//! An interlock cannot be overridden, so none may forbid the way out of an outage because of that outage (promise 12):
+//! what only a planned move can wait for (a freeze, the soak time after the last run, a longer session) holds back
+//! planned moves and leaves a failover to its guards, which can be overridden in writing.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{plan::Interlock, signal::Facts};
+use super::{plan::Interlock, signal::Facts, spec::RunbookKind};
 use crate::domain::{
-    CallDescription, RegionId, Side, Timestamp, observation::At, region::GLOBAL_CONTROL_PLANE, snapshot::Reach,
-    text::SafeText,
+    AppId, CallDescription, Estate, RegionId, Side, Timestamp, compliance::SKEW_MAX_SECONDS, observation::At,
+    region::GLOBAL_CONTROL_PLANE, resource::Session, snapshot::Reach, text::SafeText, time,
 };
 
 /// What the person said on the command line about acting here.
@@ -32,13 +36,25 @@ pub enum Redirected {
     Refused,
 }
 
+/// A run that is under way is brought to its end whatever begins meanwhile: half a move helps nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Start {
+        /// What the run is expected to take from its declaration on.
+        takes: Duration,
+    },
+    Underway,
+}
+
 /// What is asked about.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
     pub facts: &'a Facts<'a>,
     pub authority: Authority,
+    pub kind: RunbookKind,
     pub target: Side,
     pub calls: &'a [&'a CallDescription],
+    pub stage: Stage,
     /// Another run that stands in the way, in words.
     pub busy: Option<&'a SafeText>,
     pub now: Timestamp,
@@ -71,7 +87,9 @@ pub fn interlocks(about: &Circumstances<'_>) -> Vec<Interlock> {
         if about.authority.operators == Operators::NotStated {
             add(
                 "single-operator",
-                "live: the record is on this machine only; pass --single-operator if nobody else acts".to_owned(),
+                "live: the record is on this machine only, and another machine is not fenced by it; pass \
+                 --single-operator if nobody acts on this estate from anywhere else"
+                    .to_owned(),
             );
         }
     }
@@ -79,9 +97,18 @@ pub fn interlocks(about: &Circumstances<'_>) -> Vec<Interlock> {
         add("another-run", text.to_string());
     }
     for call in about.calls {
-        let residency = &facts.estate.residency;
-        if !residency.data.contains(&call.region) && !residency.control_planes.contains(&call.region) {
-            add("residency", format!("{call}: {} is outside the residency rule", call.region));
+        if let Some(text) = outside(facts.estate, call) {
+            add("residency", text);
+        }
+    }
+    if let Some(skew) = skew(facts, about.now) {
+        add("clock-skew", skew);
+    }
+    if let Stage::Start { takes } = about.stage
+        && planned(about.kind)
+    {
+        for (code, text) in can_wait(about, takes) {
+            add(code, text);
         }
     }
     let target = facts.region(about.target);
@@ -97,12 +124,108 @@ pub fn interlocks(about: &Circumstances<'_>) -> Vec<Interlock> {
     found
 }
 
-/// Whether the caller is who it must be in the Region that a call goes to. Checked again before each call.
+/// Whether the caller is who it must be in the Region that a call goes to, and the Region one that may be called.
+/// Checked again before each call.
 #[must_use]
 pub fn caller(facts: &Facts<'_>, call: &CallDescription, target: Side, now: Timestamp) -> Option<Interlock> {
+    let lock = |code: &str, text: String| Interlock { code: code.to_owned(), text: SafeText::new(text) };
+    if let Some(text) = outside(facts.estate, call) {
+        return Some(lock("residency", text));
+    }
     let region = identity_region(facts, &call.region, target);
     let (code, text) = identity(facts, &region, now).err()?;
-    Some(Interlock { code: code.to_owned(), text: SafeText::new(text) })
+    Some(lock(code, text))
+}
+
+/// Apps that must not move while that app does: itself, what it depends on (directly or through others: its ground
+/// would move under it), and what depends on it (it would be the ground that moves).
+#[must_use]
+pub fn crossing(estate: &Estate, app: &AppId) -> BTreeSet<AppId> {
+    let mut found = BTreeSet::from([app.clone()]);
+    let mut open = vec![app.clone()];
+    while let Some(next) = open.pop() {
+        for below in estate.app(&next).into_iter().flat_map(|app| &app.depends_on) {
+            if found.insert(below.clone()) {
+                open.push(below.clone());
+            }
+        }
+    }
+    let mut open = vec![app.clone()];
+    while let Some(next) = open.pop() {
+        for above in estate.apps.iter().filter(|above| above.depends_on.contains(&next)) {
+            if found.insert(above.id.clone()) {
+                open.push(above.id.clone());
+            }
+        }
+    }
+    found
+}
+
+/// Everything but a failover can be put off.
+const fn planned(kind: RunbookKind) -> bool {
+    !matches!(kind, RunbookKind::Failover)
+}
+
+fn outside(estate: &Estate, call: &CallDescription) -> Option<String> {
+    let residency = &estate.residency;
+    let inside = residency.data.contains(&call.region) || residency.control_planes.contains(&call.region);
+    (!inside).then(|| format!("{call}: {} is outside the residency rule", call.region))
+}
+
+/// AWS refuses requests signed more than five minutes off, and ages judged by a clock that is off are worth nothing:
+/// beyond 30 s verdicts are Unknown (DESIGN section 5).
+fn skew(facts: &Facts<'_>, now: Timestamp) -> Option<String> {
+    let seen = facts.snapshot.identities.iter();
+    // Of a Region that went dark the last answer stays, with the skew of then.
+    let measured = seen.filter_map(|(region, slot)| match slot.at(now) {
+        At::Fresh(seen) | At::Stale { last: seen, cause: None, .. } => Some((region, seen.value.skew_seconds?)),
+        At::Stale { .. } | At::Unknown { .. } => None,
+    });
+    let (region, skew) = measured.max_by_key(|(_, skew)| skew.saturating_abs())?;
+    (skew.saturating_abs() > SKEW_MAX_SECONDS)
+        .then(|| format!("own clock is {skew:+} s off, as {region} answers: set it right, every age is judged by it"))
+}
+
+/// What holds back a move that can be put off.
+fn can_wait(about: &Circumstances<'_>, takes: Duration) -> Vec<(&'static str, String)> {
+    let (facts, now, mut found) = (about.facts, about.now, Vec::new());
+    for freeze in facts.estate.freezes.iter().filter(|freeze| freeze.covers(&facts.app.id, about.kind.word())) {
+        if let Some(end) = freeze.ends(now, &facts.estate.zone) {
+            found.push(("freeze", format!("{}: no {} until {}", freeze.name, about.kind.word(), facts.clock(end))));
+        }
+    }
+    if let (Some(least), Some(ended)) = (facts.app.not_again_within, facts.last_run_ended) {
+        let ago = now.since(ended);
+        if ago < least {
+            found.push((
+                "not-again",
+                format!(
+                    "the last run of {} ended {} ago, at least {} are to pass",
+                    facts.app.id,
+                    time::short(ago),
+                    time::short(least)
+                ),
+            ));
+        }
+    }
+    for region in acting_regions(about) {
+        let session =
+            facts.snapshot.identities.get(&region).and_then(|slot| slot.last.as_ref()).map(|seen| seen.value.session);
+        if let Some(Session::Until(end)) = session {
+            let left = end.since(now);
+            if left < takes {
+                found.push((
+                    "session-ends",
+                    format!(
+                        "{region}: the session ends in {}, the run is expected to take {}: sign in anew first",
+                        time::short(left),
+                        time::short_up(takes)
+                    ),
+                ));
+            }
+        }
+    }
+    found
 }
 
 /// Where calls go. The Region being left may be gone: a call planned there waits for it and is checked when its

@@ -2,15 +2,34 @@
 //!
 //! What is shown is what will run: the hash covers everything a confirmation relies on.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{OnFailure, RunbookKind};
+use super::guards::LossBound;
+use super::spec::{OnFailure, Only, RunbookKind, Variant};
 use crate::domain::{
     AppId, CallDescription, Hazard, RegionId, RunbookId, Side, StepId, Timestamp, compliance::RtoEstimate,
     text::SafeText,
 };
+
+/// What is to be planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanRequest {
+    pub runbook: RunbookId,
+    pub app: AppId,
+    /// As written on the command line (`--set name=value`); these come before what the estate says.
+    pub parameters: BTreeMap<String, String>,
+    pub variant: Variant,
+}
+
+impl PlanRequest {
+    /// The whole runbook with the estate's own values.
+    #[must_use]
+    pub fn new(runbook: RunbookId, app: AppId) -> Self {
+        Self { runbook, app, parameters: BTreeMap::new(), variant: Variant::Whole }
+    }
+}
 
 /// SHA-256 over the canonical form of a plan, hex.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,6 +53,11 @@ pub struct Plan {
     pub runbook: RunbookId,
     pub title: SafeText,
     pub kind: RunbookKind,
+    #[serde(default)]
+    pub variant: Variant,
+    /// Every parameter of the runbook that has a value, as text.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, SafeText>,
     pub app: AppId,
     pub app_name: SafeText,
     /// Where the app goes.
@@ -54,6 +78,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What would give this plan again, were everything as it is: every value that it used, said.
+    #[must_use]
+    pub fn request(&self) -> PlanRequest {
+        PlanRequest {
+            runbook: self.runbook.clone(),
+            app: self.app.clone(),
+            parameters: self.parameters.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+            variant: self.variant,
+        }
+    }
+
     /// Every guard that fails, with its step, and every interlock: all at once.
     #[must_use]
     pub fn blockers(&self) -> Vec<SafeText> {
@@ -99,6 +134,16 @@ pub struct PlannedStep {
     pub undo: SafeText,
     pub on_failure: OnFailure,
     pub after: Vec<StepId>,
+    /// For a step that reads: how often it is asked again after it failed, and how long apart.
+    #[serde(default)]
+    pub retries: u32,
+    #[serde(default)]
+    pub retry_every: Duration,
+    #[serde(default)]
+    pub only: Only,
+    /// What it could lose, as the facts of the plan say; read again before it acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossBound>,
 }
 
 /// A guard with what is so now.

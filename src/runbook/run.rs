@@ -5,10 +5,12 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    clocks::{Achieved, LossWindow, Timeline},
+    finding::Leftover,
     plan::{GuardReading, Plan},
     summary::RunSummary,
 };
-use crate::domain::{StepId, Timestamp, text::SafeText};
+use crate::domain::{AppId, StepId, Timestamp, text::SafeText};
 
 /// Number of a run in its store, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +34,25 @@ pub struct Declaration {
     pub region: String,
     /// When the outage began, if it was said; the first clock runs from here.
     pub outage_at: Option<Timestamp>,
+    /// Set when the run is one of a wave: many apps, one list, one phrase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<WaveMark>,
+}
+
+/// A run's place in its wave. All runs of a wave are declared in one transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveMark {
+    /// SHA-256 over the hashes of its plans in order, hex: the list that was confirmed.
+    pub id: String,
+    /// From 1.
+    pub ordinal: u32,
+    pub size: u32,
+    /// Apps of this wave that must be through before this one begins.
+    pub after: Vec<AppId>,
+    /// Runs of the wave that are under way at the same time, at most.
+    pub parallel_max: u32,
+    /// The rung of data loss that the phrase named; `None`: no loss was accepted.
+    pub accepts: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +110,8 @@ pub enum Ask {
     Loss { step: StepId, bound: Duration, rounded: Duration, phrase: String, lines: Vec<SafeText> },
     /// A guard blocks and may be overridden: reason and authoriser.
     Override { step: StepId, guard: usize, reading: GuardReading },
+    /// Somebody else's hand was seen: shown before acting.
+    Noticed { step: StepId, lines: Vec<SafeText> },
     /// A checklist.
     Confirm { step: StepId, items: Vec<SafeText> },
     /// It is not known whether a call took effect: the person says what they found, with evidence.
@@ -106,6 +129,7 @@ impl Ask {
             | Self::Loss { step, .. }
             | Self::Override { step, .. }
             | Self::Confirm { step, .. }
+            | Self::Noticed { step, .. }
             | Self::Verdict { step, .. } => Some(step),
             Self::Rearm => None,
         }
@@ -116,7 +140,7 @@ impl Ask {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// To [`Ask::Key`], [`Ask::Chord`] and [`Ask::Confirm`].
+    /// To [`Ask::Key`], [`Ask::Chord`], [`Ask::Noticed`] and [`Ask::Confirm`].
     Go {
         step: StepId,
     },
@@ -230,6 +254,12 @@ pub struct RunState {
     pub log: Vec<(Timestamp, SafeText)>,
     /// Set when a failover ended and no way back is built yet.
     pub unprotected_since: Option<Timestamp>,
+    /// When who was waited for: what the clocks are made of.
+    pub timeline: Timeline,
+    /// What the run took and what must be reconciled, written down at its end.
+    pub measured: Option<(Achieved, LossWindow)>,
+    /// What calls of this run made and nothing has taken away yet.
+    pub leftovers: Vec<Leftover>,
 }
 
 impl RunState {

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use super::{plan::Holds, spec::Signal};
+use super::{guards_estate, plan::Holds, signal_data, spec::Signal};
 use crate::domain::{
-    App, ComponentId, Estate, Fact, ProbeFailure, RegionId, Side, Snapshot, Timestamp, What,
+    App, ComponentId, Estate, Fact, ProbeFailure, RegionId, Side, Snapshot, StepId, Timestamp, What,
     fact::{Point, SERVED, Series},
     observation::{At, Observation},
     resource::{GlobalCluster, RecordSet},
@@ -34,6 +34,8 @@ pub struct Facts<'a> {
     pub snapshot: &'a Snapshot,
     /// When the last run of the app ended, for `not since`.
     pub last_run_ended: Option<Timestamp>,
+    /// Checklists of this run that a person has confirmed; see [`super::guards_estate::attested`].
+    pub attested: &'a [StepId],
 }
 
 /// A signal with what is so now.
@@ -178,6 +180,17 @@ pub fn words(signal: &Signal, estate: &Estate) -> String {
         Signal::WriterIn { component, side } => format!("writer of {component} in {}", city(*side)),
         Signal::LagAtMost { component, limit } => format!("lag of {component} at most {}", time::short(*limit)),
         Signal::Replicating { component } => format!("{component} replicating"),
+        Signal::Verdict { component, is } => {
+            let of = component.as_ref().map_or_else(String::new, |component| format!(" of {component}"));
+            format!("verdict{of} is {}", is.join(" or "))
+        }
+        Signal::RecoveryPoint { component, newer_than, side } => {
+            format!("{component} restorable in {} from data at most {} old", city(*side), time::short(*newer_than))
+        }
+        Signal::Quorum { need, of } => {
+            let each: Vec<String> = of.iter().map(|signal| words(signal, estate)).collect();
+            format!("{need} of {}: {}", of.len(), each.join("; "))
+        }
     }
 }
 
@@ -200,6 +213,14 @@ pub fn read(signal: &Signal, facts: &Facts<'_>, now: Timestamp) -> Reading {
         Signal::WriterIn { component, side } => writer_in(facts, component, *side, now),
         Signal::LagAtMost { component, limit } => lag_at_most(facts, component, *limit, now),
         Signal::Replicating { component } => replicating(facts, component, now),
+        Signal::Verdict { component, is } => signal_data::verdict(facts, component.as_deref(), is, now),
+        Signal::RecoveryPoint { component, newer_than, side } => {
+            signal_data::recovery_point(facts, component, *side, *newer_than, now)
+        }
+        Signal::Quorum { need, of } => {
+            let readings: Vec<Reading> = of.iter().map(|signal| read(signal, facts, now)).collect();
+            guards_estate::quorum(*need, &readings)
+        }
     }
 }
 
@@ -450,7 +471,7 @@ mod tests {
         let app = estate.app(&"payments".into()).expect("payments");
         let said = |mode, ago| {
             let snapshot = dark(mode, Duration::from_secs(ago), now);
-            let facts = Facts { estate: &estate, app, snapshot: &snapshot, last_run_ended: None };
+            let facts = Facts { estate: &estate, app, snapshot: &snapshot, last_run_ended: None, attested: &[] };
             read(&Signal::Unreachable { side: Side::Primary, vantage_points: 2 }, &facts, now).holds
         };
         // 10 s on the wall and as long again until the next answer, at sixty times the speed.

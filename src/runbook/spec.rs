@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     AppId, Hazard, RunbookId, StepId,
     app::{Param, Strategy},
-    kind::ParamSpec,
+    kind::{ParamShape, ParamSpec},
     text::SafeText,
+    time::Weekday,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +48,8 @@ pub struct RunbookSpec {
     /// Apps it is for, by id; empty when it is for strategies.
     pub apps: Vec<AppId>,
     pub strategies: Vec<Strategy>,
+    /// What must be known before it can be planned, besides the app.
+    pub parameters: Vec<ParameterSpec>,
     /// Offered when this one ends.
     pub offers: Option<RunbookId>,
     pub steps: Vec<StepSpec>,
@@ -62,6 +65,9 @@ pub struct StepSpec {
     pub title: SafeText,
     /// Id of the kind in the catalogue of `crate::steps`.
     pub kind: &'static str,
+    /// The kind's own, so that the pure centre need not ask the catalogue.
+    pub mutating: Mutating,
+    pub lasting: Lasting,
     pub params: BTreeMap<String, StepParam>,
     pub guards: Vec<GuardSpec>,
     /// Derived from the kind; the file can only raise it.
@@ -71,6 +77,130 @@ pub struct StepSpec {
     pub on_failure: OnFailure,
     /// Steps that must have ended well before; default: the one before it in the file.
     pub after: Vec<StepId>,
+    /// How often a step that reads is asked again after it failed.
+    pub retries: u32,
+    pub retry_every: Duration,
+    pub only: Only,
+    /// `if = "database"`: left out of the plan where one of these parameters has no value, or is `false`.
+    pub conditions: Vec<String>,
+    /// Where the file says `"$name"`; [`super::bind`] puts the values there.
+    pub holes: Vec<Hole>,
+}
+
+/// In which runs a step is planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Only {
+    #[default]
+    Always,
+    /// Cleaning up after a rehearsal.
+    Drill,
+    /// What a rehearsal must not do.
+    Real,
+}
+
+impl Only {
+    /// What a file may write; silence is [`Self::Always`].
+    pub const WORDS: [(&'static str, Self); 2] = [("drill", Self::Drill), ("real", Self::Real)];
+}
+
+/// How much of a runbook is planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variant {
+    #[default]
+    Whole,
+    /// The readings only: whoever asks or acts is left out.
+    CheckOnly,
+}
+
+impl Variant {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::CheckOnly => "check-only",
+        }
+    }
+}
+
+/// `[[parameter]]`: a value that differs between the apps of one runbook, or between two runs of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParameterSpec {
+    pub name: String,
+    pub kind: ParameterKind,
+    pub presence: Presence,
+    pub doc: SafeText,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Presence {
+    /// Every app that the runbook serves must bind it.
+    Required,
+    /// Without a value, whatever refers to it is left out.
+    Optional,
+    Default(Param),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    Text,
+    Duration,
+    Number,
+    Flag,
+    Side,
+    /// A component of the app, of one of these kinds.
+    Component(Vec<&'static str>),
+    Choice(Vec<String>),
+}
+
+impl ParameterKind {
+    /// The word of `type = "…"`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Duration => "duration",
+            Self::Number => "number",
+            Self::Flag => "flag",
+            Self::Side => "side",
+            Self::Component(_) => "component",
+            Self::Choice(_) => "choice",
+        }
+    }
+}
+
+/// One `"$name"` in a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hole {
+    pub parameter: String,
+    pub spot: Spot,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Spot {
+    /// A parameter of the step's kind.
+    Param {
+        name: &'static str,
+        shape: ParamShape,
+        required: bool,
+    },
+    /// One text of a list, e.g. an argument of a command.
+    Item {
+        list: &'static str,
+        index: usize,
+    },
+    Signal {
+        list: &'static str,
+        index: usize,
+        key: &'static str,
+    },
+    Guard {
+        index: usize,
+        key: &'static str,
+    },
+    Timeout,
+    Expect,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -135,6 +265,41 @@ pub enum Signal {
     Replicating {
         component: String,
     },
+    /// The judgement on the app, or on the component, is one of these words: `met`, `at-risk`, …
+    Verdict {
+        component: Option<String>,
+        is: Vec<String>,
+    },
+    /// The newest point that can be restored on that side, by its data time.
+    RecoveryPoint {
+        component: String,
+        newer_than: Duration,
+        side: crate::domain::Side,
+    },
+    /// So many of these, so that no single blind spot decides.
+    Quorum {
+        need: u32,
+        of: Vec<Signal>,
+    },
+}
+
+/// What is the same on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parity {
+    /// Image tags.
+    Images,
+    Configuration,
+}
+
+impl Parity {
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Images => "image tags",
+            Self::Configuration => "configuration",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,7 +331,46 @@ pub enum Guard {
     NotSince {
         minimum: Duration,
     },
+    /// Both sides run the same; `component` is a metric that counts differences, or what a checklist attests.
+    Parity {
+        of: Parity,
+        component: String,
+        attested: Option<StepId>,
+    },
+    /// The operator's session on that side lasts so long.
+    CredentialsOutlive {
+        side: crate::domain::Side,
+        limit: Duration,
+    },
+    TtlAtMost {
+        component: String,
+        limit: Duration,
+    },
+    /// No freeze of the estate is in force for the app.
+    NoFreeze,
+    /// In a maintenance window: `from` past midnight in the estate's zone, weekly or daily.
+    InWindow {
+        day: Option<Weekday>,
+        from: Duration,
+        lasts: Duration,
+    },
+    /// This console does not run in the Region of that side.
+    NotInside {
+        side: crate::domain::Side,
+        attested: Option<StepId>,
+    },
     Holds(Signal),
+}
+
+impl Guard {
+    /// The checklist in which a person may attest it.
+    #[must_use]
+    pub const fn attested_by(&self) -> Option<&StepId> {
+        match self {
+            Self::Parity { attested, .. } | Self::NotInside { attested, .. } => attested.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// A kind of step, as data; the rows are owned by `crate::steps`.
@@ -179,15 +383,27 @@ pub struct StepKindSpec {
     pub params: &'static [StepParamSpec],
     /// `none`, or how: shown in the plan.
     pub undo: &'static str,
-    /// `reads only`, or what is called.
+    /// Whether it reads, asks a person, or changes something.
     pub mutating: Mutating,
+    pub lasting: Lasting,
     pub default_timeout: Duration,
     pub default_expect: Duration,
+}
+
+/// What a kind leaves behind or takes away, by the word of its [`super::finding::Leftover`]: known without calling
+/// anything, so that a rehearsal without its cleanup is seen when the file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    Nothing,
+    Leaves(&'static str),
+    Clears(&'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutating {
     No,
+    /// Changes nothing by itself, and waits for a person's word.
+    Asks,
     Yes,
 }
 

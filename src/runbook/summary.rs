@@ -7,9 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    clocks::{self, Achieved, LossWindow},
+    finding::Leftover,
     fold::{self, Course},
     run::{Phase, RunId},
-    spec::RunbookKind,
+    spec::{RunbookKind, Variant},
 };
 use crate::domain::{AppId, RegionId, RunbookId, StepId, Timestamp, text::SafeText};
 
@@ -42,6 +44,19 @@ pub struct RunSummary {
     /// The largest data loss that a person accepted, rounded as they accepted it.
     pub loss_accepted: Option<Duration>,
     pub unprotected_since: Option<Timestamp>,
+    /// Id of the wave it was one of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<String>,
+    /// What it made and nothing has taken away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<Leftover>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<(Achieved, LossWindow)>,
+    #[serde(default)]
+    pub variant: Variant,
+    /// Steps left out, by a person or by the runbook's own policy.
+    #[serde(default)]
+    pub skipped: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,6 +98,11 @@ impl RunSummary {
             took: fold::durations(shown).collect(),
             loss_accepted: course.progress.iter().filter_map(|p| p.confirmed.as_ref()?.loss).max(),
             unprotected_since: shown.unprotected_since,
+            wave: shown.declaration.wave.as_ref().map(|mark| mark.id.clone()),
+            leftovers: shown.leftovers.clone(),
+            measured: shown.measured.clone(),
+            variant: plan.variant,
+            skipped: clocks::skipped(shown),
         })
     }
 

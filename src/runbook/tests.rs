@@ -6,11 +6,12 @@ use super::{
     build::{Frozen, FrozenStep},
     decide::{self, Judged, Next},
     event::{Entry, Event, Outcome},
+    finding::Traces,
     fold::{self, Course},
     guards::{LossBound, loss_phrase, rounded_up, worse},
     plan::{GuardReading, Holds, Plan, PlanHash, PlannedStep},
     run::{Answer, Ask, Declaration, Phase, Ruling, RunId, StepPhase},
-    spec::{Guard, GuardSpec, OnFailure, RunbookKind},
+    spec::{Guard, GuardSpec, OnFailure, Only, RunbookKind, Variant},
 };
 use crate::domain::{CallDescription, Hazard, SafeText, Side, StepId, Timestamp, compliance::RtoEstimate};
 
@@ -78,6 +79,10 @@ fn frozen(hazard: Hazard) -> Arc<Frozen> {
         undo: "none".into(),
         on_failure: OnFailure::Park,
         after,
+        retries: 0,
+        retry_every: Duration::ZERO,
+        only: Only::Always,
+        loss: None,
     };
     let step = |id: &str, kind: &str, guards| FrozenStep {
         id: id.into(),
@@ -90,6 +95,8 @@ fn frozen(hazard: Hazard) -> Arc<Frozen> {
         runbook: "payments-failover".into(),
         title: "Move Payments".into(),
         kind: RunbookKind::Failover,
+        variant: Variant::Whole,
+        parameters: std::collections::BTreeMap::new(),
         app: "payments".into(),
         app_name: "Payments".into(),
         target: Side::Recovery,
@@ -119,6 +126,7 @@ fn frozen(hazard: Hazard) -> Arc<Frozen> {
         runbook_digest: "d".into(),
         steps: vec![step("gone", "check", Vec::new()), step("promote", "aurora.failover-global", guard_specs())],
         components: std::collections::BTreeMap::new(),
+        stood: super::foreign::Stood::default(),
     })
 }
 
@@ -129,6 +137,7 @@ fn declaration() -> Declaration {
         app: "payments".into(),
         region: "hyderabad".into(),
         outage_at: None,
+        wave: None,
     }
 }
 
@@ -181,6 +190,11 @@ impl Tape {
         tape
     }
 
+    fn confirmed(&mut self) -> &mut Self {
+        self.put(Event::Asked { ask: Ask::Key { step: "promote".into() } })
+            .answer(Answer::Go { step: "promote".into() })
+    }
+
     fn intended(&mut self) -> &mut Self {
         self.put(Event::Intended {
             step: "promote".into(),
@@ -189,6 +203,7 @@ impl Tape {
             call: call(),
             request_digest: "r".into(),
             guards: readings(Holds::Yes),
+            traces: Traces::default(),
         })
     }
 
@@ -236,7 +251,7 @@ fn nothing_is_sent_without_an_intent_and_nothing_but_what_was_intended() {
     let mut tape = Tape::at_promote(Hazard::Reversible);
     let sent = |digest: &str| Event::Sent { step: "promote".into(), attempt: 1, request_digest: digest.into() };
     assert!(tape.refuses(sent("r")));
-    tape.intended();
+    tape.confirmed().intended();
     assert!(tape.refuses(sent("another")));
     tape.sent();
     assert!(tape.refuses(sent("r")), "once");
@@ -251,8 +266,11 @@ fn an_intent_needs_arming_this_plan_and_guards_that_hold() {
         call: call(),
         request_digest: "r".into(),
         guards: readings(fence),
+        traces: Traces::default(),
     };
     let mut tape = Tape::at_promote(Hazard::Reversible);
+    assert!(tape.refuses(intent("7c41e2", Holds::Yes)), "nobody confirmed it");
+    tape.confirmed();
     assert!(tape.refuses(intent("another", Holds::Yes)));
     assert!(tape.refuses(intent("7c41e2", Holds::Unknown)), "unknown blocks like no does");
     tape.put(Event::Lapsed { why: "no key for 15 m".into() });
@@ -383,7 +401,7 @@ fn a_confirmation_is_void_when_a_guard_that_held_holds_no_more_but_not_when_a_fi
 #[test]
 fn a_call_in_doubt_is_looked_at_and_a_verdict_needs_evidence() {
     let mut tape = Tape::at_promote(Hazard::Reversible);
-    tape.intended();
+    tape.confirmed().intended();
     assert_eq!(decide::next(&tape.course), Next::Withdraw(1), "an intent alone is safe");
     tape.sent();
     assert_eq!(decide::next(&tape.course), Next::Doubt(1), "sent and nobody heard");

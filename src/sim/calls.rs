@@ -29,10 +29,13 @@ pub struct Received {
     pub region: RegionId,
     /// Summary, e.g. `GlobalClusterIdentifier=payments-global, AllowDataLoss=true`.
     pub params: String,
-    /// `200`, `400 Throttling`, `refused`, `black-hole`, `200, reply lost`.
+    /// `200`, `400 Throttling`, `refused`, `black-hole`, `200, reply lost`, `late until TIME`, `200, late at TIME`.
     pub outcome: String,
     /// Whether the call changed the simulated world.
     pub effect: bool,
+    /// Its effect is still to come: not to be forgotten either.
+    #[serde(skip)]
+    pub awaited: bool,
 }
 
 #[derive(Debug, Default)]
@@ -45,10 +48,24 @@ impl CallLog {
     pub fn push(&mut self, received: Received) {
         self.calls.push_back(received);
         if self.calls.len() > READS_MAX
-            && let Some(oldest) = self.calls.iter().position(|call| !call.effect)
+            && let Some(oldest) = self.calls.iter().position(|call| !call.effect && !call.awaited)
         {
             self.calls.remove(oldest);
             self.dropped += 1;
+        }
+    }
+
+    /// The effect of that call is still to come.
+    pub fn await_effect(&mut self, seq: u64) {
+        if let Some(call) = self.calls.iter_mut().rev().find(|call| call.seq == seq) {
+            call.awaited = true;
+        }
+    }
+
+    /// What came of a call whose effect was awaited: its one line in the log says so from now on.
+    pub fn settle(&mut self, seq: u64, outcome: String, effect: bool) {
+        if let Some(call) = self.calls.iter_mut().find(|call| call.seq == seq) {
+            (call.outcome, call.effect, call.awaited) = (outcome, effect, false);
         }
     }
 

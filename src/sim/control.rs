@@ -4,14 +4,15 @@
 //! |---|---|---|
 //! | `GET /_sim/clock` | | `{"now": RFC 3339, "speed": number, "started": RFC 3339}` |
 //! | `GET /_sim/calls[?after=SEQ]` | | `{"calls": [{"seq", "at", "service", "operation", "region", "params", "outcome", "effect"}], "dropped": number}` oldest first |
-//! | `GET /_sim/state` | | `{"now", "speed", "seed", "estate", "global_clusters", "records", "changes", "health_checks", "traffic", "faults", "jobs"}` |
+//! | `GET /_sim/state` | | `{"now", "speed", "seed", "estate", "global_clusters", "db_instances", "records", "changes", "health_checks", "traffic", "faults", "jobs"}` |
 //! | `POST /_sim/inject` | a fault | `{"id": number}` |
 //! | `POST /_sim/clear` | `{"id": number}` or `{"all": true}` | `{"cleared": number}` |
 //! | `POST /_sim/speed` | `{"speed": number}` | `{"now", "speed", "started"}` |
 //!
 //! A fault is `{"fault": WORD, …}` with, for each word (`how` is `refuse`, `blackhole`, `slow` or `5xx`):
 //! `region-down` region, how · `service-down` region, service, how · `throttling` region, share, \[service\] ·
-//! `reply-lost` count, \[service\], \[operation\] · `lag-growth` target, `millis_per_second` ·
+//! `reply-lost` count, \[service\], \[operation\] · `late-effect` count, `after_seconds`, answer (`blackhole`, `lost`
+//! or `5xx`), \[service\], \[operation\] · `stale-reads` service, seconds, \[region\], \[operation\] · `lag-growth` target, `millis_per_second` ·
 //! `jobs-fail` resource, message, \[job\] · `control-plane-impaired` how · `credentials-expired` region;
 //! and for all of them \[from\] and \[until\] in estate time.
 //!
@@ -107,6 +108,7 @@ pub(super) fn state(world: &World, now: Timestamp) -> Value {
                 json!({
                     "cluster": member.cluster,
                     "region": member.region,
+                    "member": global.is_member(index, now),
                     "writer": index == writer,
                     "connected": global.connected(index, now, faults),
                     "status": global.cluster_status(index, now, faults),
@@ -122,6 +124,15 @@ pub(super) fn state(world: &World, now: Timestamp) -> Value {
             (global.id.clone(), value)
         })
         .collect();
+    let instances = world.rds.instances.iter().filter(|instance| instance.exists(now, faults)).map(|instance| {
+        json!({
+            "id": instance.id,
+            "region": instance.region,
+            "status": world.rds.instance_status(instance, now, faults),
+            "replicates": instance.replicates(now, faults),
+            "data_time": instance.data_time,
+        })
+    });
     let zones = || world.dns.zones.values();
     let records = zones().flat_map(|zone| {
         zone.records().iter().map(move |record| {
@@ -172,6 +183,7 @@ pub(super) fn state(world: &World, now: Timestamp) -> Value {
         "now": now,
         "estate": world.estate.name.as_ref() as &str,
         "global_clusters": globals,
+        "db_instances": instances.collect::<Vec<_>>(),
         "records": records.collect::<Vec<_>>(),
         "changes": changes.collect::<Vec<_>>(),
         "health_checks": checks,

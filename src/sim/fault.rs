@@ -51,6 +51,26 @@ pub enum FaultKind {
         operation: Option<String>,
         count: u32,
     },
+    /// The next `count` matching calls that would change something are not answered, and take effect only
+    /// `after_seconds` (estate time) later, in the world as it is then. It may be refused then, as any other.
+    LateEffect {
+        #[serde(default)]
+        service: Option<String>,
+        #[serde(default)]
+        operation: Option<String>,
+        count: u32,
+        after_seconds: u64,
+        answer: LateAnswer,
+    },
+    /// Reads of the service answer as of so many seconds ago (estate time) while in force: eventual consistency.
+    StaleReads {
+        service: String,
+        #[serde(default)]
+        region: Option<RegionId>,
+        #[serde(default)]
+        operation: Option<String>,
+        seconds: u64,
+    },
     /// Replication lag of a component's stream (by cluster, instance, table, bucket or task id) grows by so many
     /// milliseconds per second while in force, and falls back afterwards.
     LagGrowth { target: String, millis_per_second: f64 },
@@ -75,6 +95,19 @@ pub enum Down {
     Blackhole,
     /// Answers after this many milliseconds of wall time.
     Slow,
+    #[serde(rename = "5xx", alias = "server-error")]
+    ServerError,
+}
+
+/// What the caller of a call with a late effect gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LateAnswer {
+    /// Nothing: its own time-out ends it.
+    #[serde(alias = "black-hole")]
+    Blackhole,
+    /// The connection breaks.
+    Lost,
     #[serde(rename = "5xx", alias = "server-error")]
     ServerError,
 }

@@ -83,6 +83,8 @@ fn app(id: &str, tier: u8, backup: Option<BackupPolicy>, components: Vec<Compone
             execution: None,
         },
         note: None,
+        parameters: BTreeMap::new(),
+        not_again_within: None,
     }
 }
 
@@ -184,6 +186,7 @@ pub fn estate() -> Estate {
         regions: RegionPair { primary: region(mumbai(), "Mumbai"), recovery: region(hyderabad(), "Hyderabad") },
         residency: Residency::default(),
         access: BTreeMap::new(),
+        freezes: Vec::new(),
         apps: [payments, vendor].into_iter().chain(others).collect(),
         warnings: Vec::new(),
     }

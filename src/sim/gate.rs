@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use super::{
     draw,
-    fault::{Down, Fault, FaultKind},
+    fault::{Down, Fault, FaultKind, LateAnswer},
     route::{Service, Target},
     wire::{Protocol, Refusal},
 };
@@ -32,8 +32,22 @@ pub enum Passage {
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     list: Vec<Fault>,
-    /// Replies already lost, by fault.
-    lost: BTreeMap<u64, u32>,
+    /// Calls that met a fault for a number of calls, by fault.
+    spent: BTreeMap<u64, u32>,
+}
+
+/// A call whose effect comes after its caller has given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// Estate time.
+    pub after: Duration,
+    pub answer: LateAnswer,
+}
+
+/// Whether an operation only reads: by how AWS names its operations.
+#[must_use]
+pub fn reads(operation: &str) -> bool {
+    ["Describe", "List", "Get", "Test"].iter().any(|verb| operation.starts_with(verb))
 }
 
 /// *Assumed*: a Region that is merely slow answers within a few seconds, some of them beyond the console's
@@ -133,6 +147,19 @@ impl Faults {
             .min()
     }
 
+    /// For how long of `from..until` the Region's workload ran: work of a service inside it goes on only then.
+    #[must_use]
+    pub fn uptime(&self, region: &RegionId, from: Timestamp, until: Timestamp) -> Duration {
+        let (mut up, mut moment) = (Duration::ZERO, from);
+        while moment < until {
+            let Some(begins) = self.first_up(region, moment).filter(|begins| *begins < until) else { break };
+            let ends = self.first_down(region, begins, until).unwrap_or(until);
+            up += ends.since(begins);
+            moment = ends.max(begins + Duration::from_millis(1));
+        }
+        up
+    }
+
     /// Lag that faults have put on the stream, at that moment.
     #[must_use]
     pub fn extra_lag(&self, target: &str, at: Timestamp) -> Duration {
@@ -198,26 +225,67 @@ impl Faults {
 
     /// Whether the answer to this request is lost; counts it against the fault.
     pub fn loses_reply(&mut self, target: &Target, now: Timestamp) -> bool {
-        for fault in &mut self.list {
-            if !fault.in_force(now) {
-                continue;
+        let lost = self.spend(now, |fault| match fault {
+            FaultKind::ReplyLost { service, operation, count } if meets(target, service, operation) => {
+                Some((*count, ()))
             }
-            if let FaultKind::ReplyLost { service, operation, count } = &fault.kind
-                && service.as_deref().is_none_or(|word| Service::parse(word) == target.service)
-                && operation.as_deref().is_none_or(|operation| operation == target.operation)
+            _ => None,
+        });
+        lost.is_some()
+    }
+
+    /// Whether this call takes effect late; counts it against the fault. A call that only reads never does.
+    pub fn delays(&mut self, target: &Target, now: Timestamp) -> Option<Late> {
+        if reads(&target.operation) {
+            return None;
+        }
+        self.spend(now, |fault| match fault {
+            FaultKind::LateEffect { service, operation, count, after_seconds, answer }
+                if meets(target, service, operation) =>
             {
-                let lost = self.lost.entry(fault.id).or_default();
-                if *lost < *count {
-                    *lost += 1;
-                    if *lost == *count {
-                        end(fault, now);
-                    }
-                    return true;
+                Some((*count, Late { after: Duration::from_secs(*after_seconds), answer: *answer }))
+            }
+            _ => None,
+        })
+    }
+
+    /// How long ago the world was that this read is answered from; the oldest of several faults.
+    #[must_use]
+    pub fn staleness(&self, target: &Target, now: Timestamp) -> Duration {
+        let old = self.in_force(now).filter_map(|fault| match &fault.kind {
+            FaultKind::StaleReads { service, region, operation, seconds }
+                if reads(&target.operation)
+                    && Service::parse(service) == target.service
+                    && region.as_ref().is_none_or(|region| *region == target.region)
+                    && operation.as_deref().is_none_or(|operation| operation == target.operation) =>
+            {
+                Some(Duration::from_secs(*seconds))
+            }
+            _ => None,
+        });
+        old.max().unwrap_or_default()
+    }
+
+    /// The first fault in force that wants this call and has calls left; it ends with its last one.
+    fn spend<T>(&mut self, now: Timestamp, wants: impl Fn(&FaultKind) -> Option<(u32, T)>) -> Option<T> {
+        for fault in self.list.iter_mut().filter(|fault| fault.in_force(now)) {
+            let Some((count, what)) = wants(&fault.kind) else { continue };
+            let spent = self.spent.entry(fault.id).or_default();
+            if *spent < count {
+                *spent += 1;
+                if *spent == count {
+                    end(fault, now);
                 }
+                return Some(what);
             }
         }
-        false
+        None
     }
+}
+
+fn meets(target: &Target, service: &Option<String>, operation: &Option<String>) -> bool {
+    service.as_deref().is_none_or(|word| Service::parse(word) == target.service)
+        && operation.as_deref().is_none_or(|operation| operation == target.operation)
 }
 
 fn end(fault: &mut Fault, now: Timestamp) {
@@ -229,12 +297,17 @@ fn down(how: Down, target: &Target, seed: u64, seq: u64) -> Passage {
         Down::Refuse => Passage::Refused,
         Down::Blackhole => Passage::BlackHole,
         Down::Slow => Passage::Arrives { after: draw::between(seed, &format!("slow {seq}"), SLOW.0, SLOW.1) },
-        Down::ServerError => Passage::Turned(Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            if target.protocol == Protocol::RestJson { "ServiceUnavailableException" } else { "ServiceUnavailable" },
-            "The service is unavailable. Please try again shortly.",
-        )),
+        Down::ServerError => Passage::Turned(unavailable(target.protocol)),
     }
+}
+
+#[must_use]
+pub fn unavailable(protocol: Protocol) -> Refusal {
+    Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        if protocol == Protocol::RestJson { "ServiceUnavailableException" } else { "ServiceUnavailable" },
+        "The service is unavailable. Please try again shortly.",
+    )
 }
 
 /// Documented: the code differs by protocol (field guide 9.8).
@@ -279,7 +352,19 @@ fn check(fault: &Fault, regions: &[RegionId]) -> Result<(), String> {
             service.as_deref().map_or(Ok(()), known_service)?;
             if (0.0..=1.0).contains(share) { Ok(()) } else { Err("share: must be from 0 to 1".to_owned()) }
         }
-        FaultKind::ReplyLost { service, count, .. } => {
+        FaultKind::LateEffect { operation: Some(operation), .. } if reads(operation) => {
+            Err(format!("operation: {operation} only reads and has no effect that could be late"))
+        }
+        FaultKind::StaleReads { service, region, operation, seconds } => {
+            known_service(service)?;
+            region.as_ref().map_or(Ok(()), known_region)?;
+            match operation {
+                Some(operation) if !reads(operation) => Err(format!("operation: {operation} does not only read")),
+                _ if (1..=86_400).contains(seconds) => Ok(()),
+                _ => Err("seconds: must be from 1 to 86400".to_owned()),
+            }
+        }
+        FaultKind::ReplyLost { service, count, .. } | FaultKind::LateEffect { service, count, .. } => {
             service.as_deref().map_or(Ok(()), known_service)?;
             if *count > 0 { Ok(()) } else { Err("count: must be 1 or more".to_owned()) }
         }
@@ -328,6 +413,19 @@ mod tests {
         assert_eq!(faults.last_up(&mumbai, at(150)), Timestamp::from_millis(99_999));
         assert_eq!(faults.first_down(&mumbai, at(0), at(300)), Some(at(100)));
         assert_eq!(faults.first_down(&mumbai, at(200), at(300)), None);
+    }
+
+    #[test]
+    fn work_inside_a_region_stands_still_while_it_is_dark() {
+        let mut faults = Faults::default();
+        let mumbai = RegionId::from("ap-south-1");
+        assert_eq!(faults.uptime(&mumbai, at(0), at(100)), Duration::from_secs(100));
+        let id = faults.inject(mumbai_dark(), at(40), &regions()).unwrap();
+        assert_eq!(faults.uptime(&mumbai, at(0), at(100)), Duration::from_secs(40));
+        faults.clear(id, at(70)).unwrap();
+        assert_eq!(faults.uptime(&mumbai, at(0), at(100)), Duration::from_secs(70));
+        assert_eq!(faults.uptime(&mumbai, at(50), at(60)), Duration::ZERO);
+        assert_eq!(faults.uptime(&mumbai, at(60), at(50)), Duration::ZERO);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub mod world;
 
 use self::{
     calls::{CallLog, Received},
-    fault::Fault,
+    fault::{Fault, LateAnswer},
     gate::Passage,
     rds::answer::Effect,
     route::Target,
@@ -95,6 +95,17 @@ struct Inner {
     services: Services,
     log: CallLog,
     seq: u64,
+    /// Calls whose effect is still to come.
+    late: Vec<Late>,
+}
+
+/// A call that was sent, not answered, and takes effect at `due`.
+struct Late {
+    due: Timestamp,
+    seq: u64,
+    request_id: String,
+    target: Target,
+    request: http::Request<Bytes>,
 }
 
 impl std::fmt::Debug for Sim {
@@ -115,12 +126,12 @@ impl Sim {
             services: Services::new(&estate, seed, start),
             log: CallLog::default(),
             seq: 0,
+            late: Vec::new(),
         };
         Self { clock, seed, start, inner: Mutex::new(inner) }
     }
 
     /// Answers one request as it comes over the wire, at the estate's present.
-    #[expect(clippy::needless_pass_by_value, reason = "a connector gives its request away, as to a socket")]
     pub fn handle(&self, request: http::Request<Bytes>) -> Reply {
         let wall = self.clock.wall();
         if request.uri().path().starts_with(control::PREFIX) {
@@ -135,6 +146,7 @@ impl Sim {
         let target = route::target(&request);
         let mut inner = self.lock();
         let now = self.now_of(&inner);
+        inner.settle(now, wall, self.seed);
         inner.seq += 1;
         let seq = inner.seq;
         let request_id = noise::uuid(self.seed, &["request"], seq.cast_signed());
@@ -152,10 +164,25 @@ impl Sim {
                 (Duration::ZERO, (refusal.answer(target.protocol, &request_id), Effect::None), false)
             }
             Passage::Arrives { after } => {
+                if let Some(late) = inner.services.world.faults.delays(&target, now) {
+                    let due = now + late.after;
+                    inner.record(&target, &request, now, format!("late until {}", due.rfc3339()), Effect::None);
+                    inner.log.await_effect(seq);
+                    let protocol = target.protocol;
+                    inner.late.push(Late { due, seq, request_id: request_id.clone(), target, request });
+                    return match late.answer {
+                        LateAnswer::Blackhole => Reply::BlackHole,
+                        LateAnswer::Lost => Reply::Lost { after },
+                        LateAnswer::ServerError => {
+                            let answer = gate::unavailable(protocol).answer(protocol, &request_id);
+                            Reply::Answer { after, response: stamped(answer, now, inner.speed, wall, &request_id) }
+                        }
+                    };
+                }
                 let account = inner.services.world.account(&target.region);
                 let call = Call {
                     region: &target.region,
-                    now,
+                    now: now - inner.services.world.faults.staleness(&target, now),
                     request: &request,
                     seed: self.seed,
                     seq,
@@ -232,13 +259,13 @@ impl Sim {
 
     /// Calls with a greater number than `seq`, and how many reads are no longer held.
     pub fn calls_after(&self, seq: u64) -> (Vec<Received>, u64) {
-        let inner = self.lock();
+        let inner = self.settled();
         (inner.log.after(seq).cloned().collect(), inner.log.dropped)
     }
 
     /// As `GET /_sim/state` says it.
     pub fn state(&self) -> Value {
-        let inner = self.lock();
+        let inner = self.settled();
         let now = self.now_of(&inner);
         let mut state = control::state(&inner.services.world, now);
         state["jobs"] = inner.services.jobs(now, self.seed);
@@ -257,6 +284,14 @@ impl Sim {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// With everything done that was due by now.
+    fn settled(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.lock();
+        let now = self.now_of(&inner);
+        inner.settle(now, self.clock.wall(), self.seed);
+        inner
+    }
+
     fn now_of(&self, inner: &Inner) -> Timestamp {
         let (at, estate) = inner.anchor;
         estate + self.clock.monotonic().saturating_sub(at).mul_f64(inner.speed)
@@ -264,6 +299,27 @@ impl Sim {
 }
 
 impl Inner {
+    /// Late calls that are due take effect, in order and at their own moment, before anything newer is looked at.
+    fn settle(&mut self, now: Timestamp, wall: Timestamp, seed: u64) {
+        self.late.sort_by_key(|late| (late.due, late.seq));
+        while self.late.first().is_some_and(|late| late.due <= now) {
+            let Late { due, seq, request_id, target, request } = self.late.remove(0);
+            let account = self.services.world.account(&target.region);
+            let call = Call {
+                region: &target.region,
+                now: due,
+                request: &request,
+                seed,
+                seq,
+                account: &account,
+                request_id: &request_id,
+            };
+            let (answer, effect) = self.services.answer(&target, &call, wall);
+            let outcome = format!("{}, late at {}", outcome(&answer), due.rfc3339());
+            self.log.settle(seq, outcome, effect == Effect::Changed);
+        }
+    }
+
     fn record(
         &mut self,
         target: &Target,
@@ -281,6 +337,7 @@ impl Inner {
             params: calls::summary(target, request),
             outcome,
             effect: effect == Effect::Changed,
+            awaited: false,
         });
     }
 }

@@ -14,6 +14,10 @@ pub trait Surroundings {
     fn extra_lag(&self, target: &str, at: Timestamp) -> Duration;
     /// Region of the writer of a global cluster at that moment; `None` while it moves or when unknown.
     fn writer(&self, global_cluster: &str, at: Timestamp) -> Option<RegionId>;
+    /// Whether that read replica follows its source at that moment.
+    fn replicating(&self, _region: &RegionId, _replica: &str, _at: Timestamp) -> bool {
+        true
+    }
     /// Share (0..=1) of the app's customers whom DNS sends to the Region.
     fn traffic_share(&self, app: &AppId, region: &RegionId, at: Timestamp) -> f64;
     /// Message with which jobs of that kind on that resource fail, if they do.

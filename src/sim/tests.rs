@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{
     Options, Reply, SIM_HEADER, Sim,
-    fault::{Down, Fault, FaultKind},
+    fault::{Down, Fault, FaultKind, LateAnswer},
     wire::Element,
 };
 use crate::domain::{
@@ -101,6 +101,8 @@ fn app(id: &str, components: Vec<Component>) -> App {
             execution: None,
         },
         note: None,
+        parameters: BTreeMap::new(),
+        not_again_within: None,
     }
 }
 
@@ -153,6 +155,7 @@ fn bank() -> Estate {
         regions: RegionPair { primary: region(MUMBAI, "Mumbai"), recovery: region(HYDERABAD, "Hyderabad") },
         residency: Residency::default(),
         access: BTreeMap::new(),
+        freezes: Vec::new(),
         apps: vec![app("payments", payments), app("vendor", vendor), app("ledger", ledger)],
         warnings: Vec::new(),
     }
@@ -300,6 +303,74 @@ fn a_lost_reply_took_effect_once_and_the_log_says_so() {
     );
     bench.clock.advance(60);
     assert_eq!(bench.writer(HYDERABAD), HYD_ARN);
+}
+
+#[test]
+fn a_late_effect_comes_after_its_caller_gave_up_and_is_counted_once_on_the_line_of_its_call() {
+    let bench = Bench::new();
+    let kind = FaultKind::LateEffect {
+        service: Some("rds".into()),
+        operation: Some("FailoverGlobalCluster".into()),
+        count: 1,
+        after_seconds: 90,
+        answer: LateAnswer::Lost,
+    };
+    bench.sim.inject(Fault { id: 0, kind, from: None, until: None }).unwrap();
+    bench.rds(HYDERABAD, "Action=DescribeGlobalClusters");
+    assert!(matches!(bench.failover(), Reply::Lost { .. }));
+    let line = || bench.sim.calls().into_iter().find(|call| call.operation == "FailoverGlobalCluster").unwrap();
+    assert_eq!((line().outcome.as_str(), line().effect), ("late until 2026-11-20T09:01:30Z", false));
+    bench.clock.advance(89);
+    assert!(!bench.rds(HYDERABAD, "Action=DescribeGlobalClusters").1.contains("<FailoverState>"), "too early");
+    bench.clock.advance(1);
+    assert!(bench.rds(HYDERABAD, "Action=DescribeGlobalClusters").1.contains("<FailoverState><Status>pending"));
+    assert_eq!((line().outcome.as_str(), line().effect), ("200, late at 2026-11-20T09:01:30Z", true));
+    bench.clock.advance(60);
+    assert_eq!(bench.writer(HYDERABAD), HYD_ARN);
+    assert_eq!(bench.sim.calls().iter().filter(|call| call.effect).count(), 1);
+}
+
+#[test]
+fn a_call_that_is_late_may_find_a_world_that_refuses_it() {
+    let bench = Bench::new();
+    let late =
+        r#"{"fault":"late-effect","operation":"FailoverGlobalCluster","count":1,"after_seconds":30,"answer":"5xx"}"#;
+    assert_eq!(bench.control("POST", "/_sim/inject", late).0, 200);
+    assert!(matches!(bench.failover(), Reply::Answer { response, .. } if response.status() == 503));
+    assert!(matches!(bench.failover(), Reply::Answer { response, .. } if response.status() == 200));
+    bench.clock.advance(31);
+    let outcomes: Vec<_> = bench.sim.calls().into_iter().map(|call| (call.outcome, call.effect)).collect();
+    let refused = "400 InvalidGlobalClusterStateFault, late at 2026-11-20T09:00:30Z".to_owned();
+    assert_eq!(outcomes, [(refused, false), ("200".to_owned(), true)]);
+    let (status, error) = bench.control(
+        "POST",
+        "/_sim/inject",
+        r#"{"fault":"late-effect","operation":"DescribeEvents","count":1,"after_seconds":30,"answer":"lost"}"#,
+    );
+    assert_eq!(status, 400, "{error}");
+}
+
+#[test]
+fn stale_reads_show_the_world_as_it_was_while_writes_meet_the_present_one() {
+    let bench = Bench::new();
+    for service in ["rds", "route53"] {
+        let stale = format!(r#"{{"fault":"stale-reads","service":"{service}","seconds":120}}"#);
+        assert_eq!(bench.control("POST", "/_sim/inject", &stale).0, 200);
+    }
+    bench.failover();
+    assert_eq!(bench.answer("POST", "us-east-1/route53", RRSET, &weights(0, 100)).0, 200);
+    bench.clock.advance(100);
+    assert_eq!(bench.writer(HYDERABAD), MUM_ARN, "the writer has moved, the reads do not say so yet");
+    let zero = |bench: &Bench| bench.answer("GET", "us-east-1/route53", RRSET, "").1.matches("<Weight>0").count();
+    let listed = bench.answer("GET", "us-east-1/route53", RRSET, "").1;
+    assert!(listed.contains("<SetIdentifier>mumbai</SetIdentifier><Weight>100</Weight>"), "{listed}");
+    let Reply::Answer { response, .. } = bench.failover() else { panic!("answered") };
+    assert_eq!(response.status(), 400, "the write sees that Hyderabad writes already");
+    bench.clock.advance(120);
+    assert_eq!(bench.writer(HYDERABAD), HYD_ARN);
+    let listed = bench.answer("GET", "us-east-1/route53", RRSET, "").1;
+    assert!(listed.contains("<SetIdentifier>mumbai</SetIdentifier><Weight>0</Weight>"), "{listed}");
+    assert_eq!(zero(&bench), 1);
 }
 
 #[test]
@@ -469,7 +540,7 @@ fn sts_says_who_asks_and_gives_worthless_credentials_that_expire_by_real_time() 
 #[test]
 fn what_is_not_simulated_is_refused_in_the_protocols_own_words_and_never_panics() {
     let bench = Bench::new();
-    let (status, body) = bench.rds(MUMBAI, "Action=DeleteDBInstance");
+    let (status, body) = bench.rds(MUMBAI, "Action=ModifyDBInstance");
     assert_eq!((status, body.contains("<Code>InvalidAction</Code>")), (400, true));
     assert_eq!(bench.answer("POST", "ap-south-1/dynamodb", "/", "{}").0, 404);
     assert_eq!(bench.answer("PUT", "us-east-1/route53", "/2013-04-01/nothing", "").0, 404);

@@ -56,10 +56,12 @@ impl World {
         let global = app.components.iter().find_map(|component| {
             component.params.text("global_cluster").filter(|_| component.kind == "aurora-global")
         });
-        let member = global
-            .and_then(|id| self.rds.globals.get(id))
-            .and_then(|global| global.members.get(global.writer_index(at, &self.faults)));
-        Some(member.map_or_else(|| self.estate.regions.primary.id.clone(), |member| member.region.clone()))
+        let Some(global) = global.and_then(|id| self.rds.globals.get(id)) else {
+            return Some(self.estate.regions.primary.id.clone());
+        };
+        let member = &global.members[global.writer_index(at, &self.faults)];
+        let writing = self.rds.writing(&global.id, at, &self.faults);
+        Some(writing.unwrap_or_else(|| member.region.clone()))
     }
 }
 
@@ -73,7 +75,11 @@ impl Surroundings for World {
     }
 
     fn writer(&self, global_cluster: &str, at: Timestamp) -> Option<RegionId> {
-        self.rds.globals.get(global_cluster)?.writer(at, &self.faults)
+        self.rds.writing(global_cluster, at, &self.faults)
+    }
+
+    fn replicating(&self, region: &RegionId, replica: &str, at: Timestamp) -> bool {
+        self.rds.replicating(region, replica, at, &self.faults)
     }
 
     fn traffic_share(&self, app: &AppId, region: &RegionId, at: Timestamp) -> f64 {

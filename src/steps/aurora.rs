@@ -6,7 +6,11 @@ use crate::{
         Reader,
         rds::{DescribeDbClusters, DescribeGlobalClusters},
     },
-    domain::{CallDescription, RegionId, Side, resource::GlobalCluster, text::SafeText},
+    domain::{
+        CallDescription, ProbeFailure, RegionId, Side,
+        resource::{DbCluster, GlobalCluster},
+        text::SafeText,
+    },
 };
 
 /// Id of the global cluster and ARN of its member on the side, the ARN as observed: AWS wants it whole, and one
@@ -32,6 +36,36 @@ pub(super) async fn read(reader: &Reader, region: &RegionId, id: &str) -> Result
         .into_iter()
         .find(|cluster| cluster.id.as_str() == id)
         .ok_or_else(|| SafeText::new(format!("{region} knows no global cluster {id}")))
+}
+
+/// As [`read`], where a global cluster that the Region does not know is an answer too: it is listed only where it has
+/// members (field guide 2.6).
+pub(super) async fn look(reader: &Reader, region: &RegionId, id: &str) -> Result<Option<GlobalCluster>, SafeText> {
+    let op = DescribeGlobalClusters { region: region.clone(), id: Some(id.to_owned()) };
+    match reader.read(&op).await {
+        Ok(answer) => Ok(answer.value.into_iter().find(|cluster| cluster.id.as_str() == id)),
+        Err(error) if error.failure == ProbeFailure::NotFound => Ok(None),
+        Err(error) => Err(why(&error)),
+    }
+}
+
+/// A cluster of the Region, if there is one of that name.
+pub(super) async fn cluster(reader: &Reader, region: &RegionId, id: &str) -> Result<Option<DbCluster>, SafeText> {
+    let op = DescribeDbClusters { region: region.clone(), id: Some(id.to_owned()) };
+    match reader.read(&op).await {
+        Ok(answer) => Ok(answer.value.into_iter().find(|cluster| cluster.id.as_str() == id)),
+        Err(error) if error.failure == ProbeFailure::NotFound => Ok(None),
+        Err(error) => Err(why(&error)),
+    }
+}
+
+/// The cluster that the step names, else the component's on that side.
+pub(super) fn cluster_id(about: &StepContext<'_>, name: &str, side: Side) -> Result<String, SafeText> {
+    let component = about.component()?;
+    let known = || component.params.side_text("clusters", side).map(str::to_owned);
+    super::rds::said(about, name)
+        .or_else(known)
+        .ok_or_else(|| SafeText::new(format!("{} names no cluster on the {} side", component.id, side.word())))
 }
 
 /// What stands before a call that moves the writer.
@@ -114,4 +148,45 @@ pub(super) fn tail(arn: &str) -> &str {
 /// Fourth field of an ARN.
 pub(super) fn region_of(arn: &str) -> Option<RegionId> {
     arn.split(':').nth(3).filter(|region| !region.is_empty()).map(RegionId::new)
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+    use crate::domain::resource::{GlobalMember, Tags};
+
+    /// Mumbai writes; the other member is a connected secondary.
+    pub fn global(secondary: Option<&str>) -> GlobalCluster {
+        let member = |arn: &str, writer: bool| GlobalMember {
+            cluster_arn: arn.to_owned(),
+            region: region_of(arn).expect("an ARN"),
+            writer,
+            synchronization: Some(SafeText::new("connected")),
+        };
+        let mumbai = member("arn:aws:rds:ap-south-1:111122223333:cluster:payments-mum", true);
+        GlobalCluster {
+            id: SafeText::new("payments-global"),
+            arn: SafeText::new("arn"),
+            status: SafeText::new("available"),
+            engine: SafeText::new("aurora-postgresql"),
+            engine_version: SafeText::new("16.11"),
+            members: std::iter::once(mumbai).chain(secondary.map(|arn| member(arn, false))).collect(),
+            failover: None,
+        }
+    }
+
+    pub fn cluster(arn: &str, status: &str, follows: Option<&str>) -> DbCluster {
+        DbCluster {
+            id: SafeText::new(tail(arn)),
+            arn: arn.to_owned(),
+            status: SafeText::new(status),
+            engine: SafeText::new("aurora-postgresql"),
+            engine_version: SafeText::new("16.11"),
+            members: Vec::new(),
+            latest_restorable: None,
+            global_cluster: None,
+            replicates_from: follows.map(str::to_owned),
+            tags: Tags::new(),
+        }
+    }
 }

@@ -21,7 +21,7 @@ use crate::{
     runbook::{
         build::Outline,
         guards::{self, LossBound},
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -46,6 +46,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "none: the way back is a failback",
     mutating: Mutating::Yes,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(10),
     default_expect: Duration::from_mins(1),
 };

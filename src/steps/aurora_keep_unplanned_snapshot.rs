@@ -19,7 +19,7 @@ use crate::{
     },
     runbook::{
         build::Outline,
-        spec::{Mutating, RunbookKind, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, RunbookKind, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -38,6 +38,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "delete the copied snapshot by hand",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-cluster-snapshot"),
     default_timeout: Duration::from_mins(15),
     default_expect: Duration::from_secs(30),
 };

@@ -20,7 +20,7 @@ use crate::{
     },
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -39,6 +39,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "a switchover to the other side",
     mutating: Mutating::Yes,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(20),
     default_expect: Duration::from_mins(2),
 };

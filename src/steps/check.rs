@@ -14,7 +14,7 @@ use crate::{
         build::Outline,
         plan::Holds,
         signal::{self, Reading},
-        spec::{Mutating, Signal, StepKindSpec, StepParam, StepParamSpec},
+        spec::{Lasting, Mutating, Signal, StepKindSpec, StepParam, StepParamSpec},
     },
 };
 
@@ -33,6 +33,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "nothing to undo: it reads only",
     mutating: Mutating::No,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(1),
     default_expect: Duration::from_secs(5),
 };

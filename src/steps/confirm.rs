@@ -7,7 +7,7 @@ use crate::{
     domain::{Hazard, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParam, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParam, StepParamSpec},
     },
 };
 
@@ -17,7 +17,8 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     hazard: Hazard::None,
     params: &[StepParamSpec::Texts { name: "items", required: true }],
     undo: "nothing to undo: a person says so",
-    mutating: Mutating::No,
+    mutating: Mutating::Asks,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(15),
     default_expect: Duration::from_secs(30),
 };

@@ -6,13 +6,25 @@
 use crate::runbook::spec::StepKindSpec;
 
 mod aurora;
+pub mod aurora_add_instance;
+pub mod aurora_create_global;
+pub mod aurora_detach;
 pub mod aurora_failover_global;
 pub mod aurora_keep_unplanned_snapshot;
+pub mod aurora_rejoin;
 pub mod aurora_switchover_global;
 pub mod check;
 pub mod confirm;
 pub mod kind;
 pub mod outside;
+mod rds;
+pub mod rds_copy_snapshot;
+pub mod rds_create_replica;
+pub mod rds_delete_instance;
+pub mod rds_promote_replica;
+pub mod rds_restore_from_snapshot;
+pub mod rds_restore_to_point_in_time;
+pub mod rds_snapshot;
 pub mod route53_shift;
 pub mod wait_for;
 
@@ -24,6 +36,17 @@ pub const CATALOGUE: &[&StepKindSpec] = &[
     &aurora_failover_global::SPEC,
     &aurora_switchover_global::SPEC,
     &aurora_keep_unplanned_snapshot::SPEC,
+    &aurora_detach::SPEC,
+    &aurora_create_global::SPEC,
+    &aurora_rejoin::SPEC,
+    &aurora_add_instance::SPEC,
+    &rds_promote_replica::SPEC,
+    &rds_snapshot::SPEC,
+    &rds_copy_snapshot::SPEC,
+    &rds_restore_from_snapshot::SPEC,
+    &rds_restore_to_point_in_time::SPEC,
+    &rds_create_replica::SPEC,
+    &rds_delete_instance::SPEC,
     &route53_shift::SPEC,
 ];
 
@@ -35,6 +58,17 @@ pub static KINDS: &[&dyn kind::StepKind] = &[
     &aurora_failover_global::FailoverGlobal,
     &aurora_switchover_global::SwitchoverGlobal,
     &aurora_keep_unplanned_snapshot::KeepUnplannedSnapshot,
+    &aurora_detach::Detach,
+    &aurora_create_global::CreateGlobal,
+    &aurora_rejoin::Rejoin,
+    &aurora_add_instance::AddInstance,
+    &rds_promote_replica::PromoteReplica,
+    &rds_snapshot::Snapshot,
+    &rds_copy_snapshot::CopySnapshot,
+    &rds_restore_from_snapshot::RestoreFromSnapshot,
+    &rds_restore_to_point_in_time::RestoreToPointInTime,
+    &rds_create_replica::CreateReplica,
+    &rds_delete_instance::DeleteInstance,
     &route53_shift::Shift,
 ];
 
@@ -65,6 +99,8 @@ mod tests {
             let spec = kind.spec();
             let acts = matches!(kind.conduct(), Conduct::Acts(_));
             assert_eq!(acts, spec.mutating == Mutating::Yes, "{}", spec.id);
+            let asks = matches!(kind.conduct(), Conduct::Asks(_));
+            assert_eq!(asks, spec.mutating == Mutating::Asks, "{}", spec.id);
             assert_eq!(acts, spec.hazard != Hazard::None, "{}", spec.id);
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     },
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -38,6 +38,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "the same step to the other side",
     mutating: Mutating::Yes,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(5),
     default_expect: Duration::from_secs(45),
 };

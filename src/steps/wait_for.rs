@@ -11,7 +11,7 @@ use crate::{
     runbook::{
         build::Outline,
         plan::Holds,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -22,6 +22,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     params: &[StepParamSpec::Signals { name: "signals", required: true }],
     undo: "nothing to undo: it reads only",
     mutating: Mutating::No,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(10),
     default_expect: Duration::from_mins(1),
 };

@@ -207,6 +207,16 @@ impl Dialog {
             Ask::Override { step, guard, reading } => {
                 Some(Self::overriding(id, step, *guard, reading, &step_title(step)))
             }
+            Ask::Noticed { step, lines } => Some(Self::new(
+                Purpose::Confirm { run: id, step: step.clone() },
+                format!("{} · somebody else's hand", step_title(step)),
+                vec![
+                    "This was changed, and no run of ours did it. Mark what you know of with x or the space bar."
+                        .into(),
+                ],
+                lines.iter().map(|line| Field::new(line.as_str(), "", Want::Mark)).collect(),
+                Hazard::Disruptive,
+            )),
             Ask::Confirm { step, items } => Some(Self::new(
                 Purpose::Confirm { run: id, step: step.clone() },
                 step_title(step),
@@ -353,7 +363,10 @@ impl Dialog {
                 step == mine && guard == at
             }
             (Phase::Waiting(Ask::Verdict { step, .. }), Purpose::Verdict { step: mine, .. })
-            | (Phase::Waiting(Ask::Confirm { step, .. }), Purpose::Confirm { step: mine, .. }) => step == mine,
+            | (
+                Phase::Waiting(Ask::Confirm { step, .. } | Ask::Noticed { step, .. }),
+                Purpose::Confirm { step: mine, .. },
+            ) => step == mine,
             _ => false,
         };
         if !same {
@@ -374,6 +387,7 @@ impl Dialog {
             app: typed(2),
             region: typed(3),
             outage_at,
+            wave: None,
         };
         Some(match self.purpose.clone() {
             Purpose::Declare { plan, outage_at } => {

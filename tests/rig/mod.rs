@@ -23,7 +23,7 @@ use pointsman::{
     engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, anchor, store},
     estate, probes,
     runbook::{
-        plan::Plan,
+        plan::{Plan, PlanRequest},
         run::{Answer, Ask, Declaration, Phase, RunId, RunState},
         spec::RunbookSpec,
     },
@@ -77,8 +77,8 @@ impl Clock for Moving {
     fn speed(&self) -> f64 {
         1.0
     }
-    fn wall_duration(&self, estate: Duration) -> Duration {
-        self.0.advance(estate * 10);
+    fn idle(&self, wall: Duration) -> Duration {
+        self.0.advance(wall * 10);
         Duration::ZERO
     }
 }
@@ -230,6 +230,10 @@ struct Collected(CollectorHandle);
 impl Facts for Collected {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
         self.0.fresh(app).await
+    }
+
+    async fn latest(&self) -> Arc<Snapshot> {
+        self.0.snapshots().borrow().clone()
     }
 }
 
@@ -419,12 +423,14 @@ pub fn declaration(app: &str, region: &str) -> Declaration {
         app: app.to_owned(),
         region: region.to_owned(),
         outage_at: None,
+        wave: None,
     }
 }
 
 impl Console {
     pub async fn plan(&self, runbook: &str) -> Arc<Plan> {
-        self.engine.plan(&RunbookId::new(runbook), &AppId::new("payments")).await.expect("a plan")
+        let request = PlanRequest::new(RunbookId::new(runbook), AppId::new("payments"));
+        self.engine.plan(&request).await.expect("a plan")
     }
 
     pub fn state(&self, run: RunId) -> Arc<RunState> {
@@ -480,7 +486,9 @@ impl Console {
 fn answer(state: &RunState, retries: &mut u32) -> Option<Answer> {
     match &state.phase {
         Phase::Waiting(ask) => Some(match ask {
-            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } => Answer::Go { step: step.clone() },
+            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } | Ask::Noticed { step, .. } => {
+                Answer::Go { step: step.clone() }
+            }
             Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
             Ask::Override { step, guard, .. } => Answer::Override {
                 step: step.clone(),

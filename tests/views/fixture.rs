@@ -31,7 +31,7 @@ use pointsman::{
     runbook::{
         plan::{GuardReading, Holds, Plan, PlanHash, PlannedStep},
         run::{Ask, Declaration, Phase, RunId, RunState, Runs, StepPhase, StepState},
-        spec::{OnFailure, RunbookKind, RunbookSpec, StepSpec},
+        spec::{Lasting, Mutating, OnFailure, Only, RunbookKind, RunbookSpec, StepSpec, Variant},
     },
     theme::Theme,
     tui::{Opening, State},
@@ -102,6 +102,8 @@ fn app(id: &str, name: &str, tier: u8, rpo: Option<Duration>, rto: Option<Durati
             execution: None,
         },
         note: None,
+        parameters: BTreeMap::new(),
+        not_again_within: None,
     }
 }
 
@@ -166,6 +168,7 @@ pub fn estate() -> Estate {
         },
         residency: Residency::default(),
         access: BTreeMap::from([(Side::Primary, Access::default())]),
+        freezes: Vec::new(),
         apps: vec![payments, core, cross, vendor, customer, webank],
         warnings: vec![
             PolicyWarning {
@@ -197,11 +200,14 @@ pub fn runbooks() -> Vec<RunbookSpec> {
         kind,
         apps: vec![AppId::new("payments")],
         strategies: Vec::new(),
+        parameters: Vec::new(),
         offers: None,
         steps: vec![StepSpec {
             id: StepId::new("promote"),
             title: text("Promote"),
             kind: "aurora.failover-global",
+            mutating: Mutating::Yes,
+            lasting: Lasting::Nothing,
             params: BTreeMap::new(),
             guards: Vec::new(),
             hazard: Hazard::DataLoss,
@@ -209,6 +215,11 @@ pub fn runbooks() -> Vec<RunbookSpec> {
             expect: secs(24),
             on_failure: OnFailure::Park,
             after: Vec::new(),
+            retries: 0,
+            retry_every: Duration::ZERO,
+            only: Only::Always,
+            conditions: Vec::new(),
+            holes: Vec::new(),
         }],
         digest: "00".into(),
         place: format!("runbooks/{id}.toml"),
@@ -525,6 +536,7 @@ pub fn snapshot(mode: Mode, seen: Timestamp, outage: Outage) -> Snapshot {
             account: text("111122223333"),
             arn: text("arn:aws:sts::111122223333:assumed-role/oncall/asha"),
             skew_seconds: Some(0),
+            session: pointsman::domain::resource::Session::Unlimited,
         };
         snapshot.identities.insert(id.clone(), observed(identity, region, seen));
         let alarm = |name: &str, state, silent| Alarm {
@@ -651,6 +663,10 @@ pub fn plan(mode: Mode, outage: Outage) -> Plan {
         undo: text("none (the way back is payments-failback)"),
         on_failure: OnFailure::Park,
         after: Vec::new(),
+        retries: 0,
+        retry_every: Duration::ZERO,
+        only: Only::Always,
+        loss: None,
     };
     let mut steps = vec![
         step("gone", "Is Mumbai really gone?", Hazard::None, 5, None),
@@ -679,6 +695,8 @@ pub fn plan(mode: Mode, outage: Outage) -> Plan {
         runbook: RunbookId::new("payments-failover"),
         title: text("Payments to the recovery Region, in an outage"),
         kind: RunbookKind::Failover,
+        variant: Variant::Whole,
+        parameters: BTreeMap::new(),
         app: AppId::new("payments"),
         app_name: text("Payments"),
         target: Side::Recovery,
@@ -737,6 +755,7 @@ pub fn run(mode: Mode, done: usize, phase: Phase) -> RunState {
             app: "payments".into(),
             region: HYDERABAD.into(),
             outage_at: Some(now() - secs(242)),
+            wave: None,
         },
         principal: text("arn:aws:sts::111122223333:assumed-role/oncall/asha"),
         declared_at: now() - secs(98),
@@ -750,6 +769,9 @@ pub fn run(mode: Mode, done: usize, phase: Phase) -> RunState {
         notes: vec![(now() - secs(40), text("NOC confirms fibre cut, ETA 4 h"))],
         log: vec![(now() - secs(98), text("declared by asha")), (now() - secs(55), text("step 1 done"))],
         unprotected_since: None,
+        timeline: Default::default(),
+        measured: None,
+        leftovers: Vec::new(),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::domain::{
 };
 
 /// Own clock against AWS's, in seconds, beyond which no age can be trusted.
-const SKEW_MAX_SECONDS: i64 = 30;
+pub const SKEW_MAX_SECONDS: i64 = 30;
 
 /// How long a top-tier app may be unknown before that is critical.
 const UNKNOWN_MAX: Duration = Duration::from_mins(15);
@@ -51,7 +51,7 @@ pub fn assess(question: &Question<'_>) -> Assessment {
             *at_least = region_lost.at_least;
         }
     }
-    let rto = rto::standing(app, question.execution, question.now);
+    let rto = rto::standing(question);
     let outage_since = standing::down_since(question, &question.estate.regions.get(writer).id);
     let clocks = Clocks::of(question, &rto, outage_since);
     let outage = outage_verdict(question, writer, &clocks);

@@ -112,6 +112,8 @@ pub fn app(id: &str) -> App {
             execution: None,
         },
         note: None,
+        parameters: BTreeMap::new(),
+        not_again_within: None,
     }
 }
 
@@ -152,6 +154,7 @@ impl World {
                 regions,
                 residency: Residency::default(),
                 access: BTreeMap::new(),
+                freezes: Vec::new(),
                 apps: Vec::new(),
                 warnings: Vec::new(),
             },
@@ -261,6 +264,7 @@ impl World {
             app: &self.app,
             snapshot: &self.snapshot,
             execution: self.execution.as_ref(),
+            achieved: &[],
             now: self.now,
         }
     }

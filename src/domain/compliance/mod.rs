@@ -8,7 +8,7 @@ mod assess;
 pub mod backups;
 mod decide;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod order;
 pub mod rto;
 mod served;
@@ -20,7 +20,7 @@ mod words;
 
 use std::time::Duration;
 
-pub use assess::{NO_RPO, NOT_MANDATORY, assess};
+pub use assess::{NO_RPO, NOT_MANDATORY, SKEW_MAX_SECONDS, assess};
 pub use order::{exit_code, order, ratio as exposure_ratio, severity};
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,8 @@ pub struct Question<'a> {
     pub app: &'a App,
     pub snapshot: &'a Snapshot,
     pub execution: Option<&'a Execution>,
+    /// What runs of the app achieved, any order.
+    pub achieved: &'a [rto::AchievedRecord],
     pub now: Timestamp,
 }
 

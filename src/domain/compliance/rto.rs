@@ -1,19 +1,82 @@
 //! Recovery time: target, estimated and proven, never mixed. DESIGN section 5, "RTO".
 //!
 //! Lapse rule of a proof: older than 183 days (drills are half-yearly: RBI direction of 7 November 2023, para 29), or
-//! made with another runbook than the app's failover runbook of today. A drill record does not carry the digest of
-//! its runbook's text yet; once runs are kept as proofs, [`super::Execution::runbook_digest`] is held against theirs.
+//! made with another runbook than the app's failover runbook of today. A run carries the digest of its runbook's text
+//! and lapses with the first change of it; a drill written into the estate by hand carries only the runbook's name.
 
 use std::time::Duration;
 
-use super::{Execution, RtoEstimate, RtoProof, RtoStanding, Verdict};
+use serde::{Deserialize, Serialize};
+
+use super::{Execution, Question, RtoEstimate, RtoProof, RtoStanding, Verdict};
 use crate::domain::{
     app::{App, Timings},
+    id::RunbookId,
+    snapshot::Mode,
+    text::SafeText,
     time::{Timestamp, short_up},
 };
 
 /// Two drills a year.
 pub const PROOF_MAX_AGE: Duration = Duration::from_hours(4392);
+
+/// What a run achieved, as far as it can prove an RTO.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AchievedRecord {
+    /// `run 12`
+    pub name: SafeText,
+    /// When it ended.
+    pub at: Timestamp,
+    pub runbook: RunbookId,
+    /// SHA-256 of the runbook's text that was run.
+    pub runbook_digest: String,
+    pub origin: Origin,
+    pub from_outage: Option<Duration>,
+    pub from_declaration: Duration,
+    /// Steps left out: with any, another runbook was proven than the one in the file.
+    pub skipped: u32,
+}
+
+impl AchievedRecord {
+    /// The longer clock where it is known: customers count from the outage.
+    #[must_use]
+    pub fn achieved(&self) -> Duration {
+        self.from_outage.unwrap_or(self.from_declaration)
+    }
+
+    fn source(&self) -> SafeText {
+        let origin = match self.origin {
+            Origin::Live => "",
+            Origin::Drill => ", drill",
+            Origin::Simulated => ", simulated",
+        };
+        let clock = if self.from_outage.is_some() { "outage" } else { "declaration" };
+        SafeText::new(format!("{}{origin}, from {clock}", self.name))
+    }
+}
+
+/// Where a run was real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    Live,
+    Drill,
+    Simulated,
+}
+
+impl Origin {
+    /// From the word that a plan was made under; a word of another version proves nothing but a simulation.
+    #[must_use]
+    pub fn of_mode_word(word: &str) -> Self {
+        if word == Mode::Live.word() {
+            Self::Live
+        } else if word == Mode::Drill.word() {
+            Self::Drill
+        } else {
+            Self::Simulated
+        }
+    }
+}
 
 /// The one estimate: board and plan both call this, so that they cannot disagree.
 ///
@@ -47,15 +110,20 @@ pub fn declared(app: &App) -> Option<Execution> {
 
 /// How an app stands against its RTO.
 #[must_use]
-pub fn standing(app: &App, execution: Option<&Execution>, now: Timestamp) -> RtoStanding {
+pub fn standing(question: &Question<'_>) -> RtoStanding {
+    let Question { app, execution, now, .. } = *question;
     let declared = declared(app);
     let estimated = execution.or(declared.as_ref()).map(|execution| estimate(&app.timings, execution));
-    let proven = proof(app, now);
+    let by_hand = drilled(app, now);
+    let by_run = ran(app, question.achieved, execution, question.snapshot.mode, now);
+    // The newest word counts, even when it has lapsed: an older one was given on an older runbook.
+    let proven = by_hand.into_iter().chain(by_run).max_by_key(|proof| proof.at);
     let verdict = verdict(app.rto, estimated.as_ref(), proven.as_ref());
     RtoStanding { target: app.rto, estimated, proven, verdict }
 }
 
-fn proof(app: &App, now: Timestamp) -> Option<RtoProof> {
+/// The newest drill of the estate file that was measured.
+fn drilled(app: &App, now: Timestamp) -> Option<RtoProof> {
     let measured = app.drills.iter().filter_map(|drill| Some((drill, drill.rto_achieved?)));
     let (drill, achieved) = measured.filter(|(drill, _)| drill.at <= now).max_by_key(|(drill, _)| drill.at)?;
     let other_runbook = match (&drill.runbook, app.runbooks.get("failover")) {
@@ -64,6 +132,28 @@ fn proof(app: &App, now: Timestamp) -> Option<RtoProof> {
     };
     let lapsed = now.since(drill.at) > PROOF_MAX_AGE || other_runbook;
     Some(RtoProof { achieved, at: drill.at, source: drill.name.clone(), lapsed })
+}
+
+/// The newest whole run of the app's failover runbook. What ran on a simulator proves something of a simulated estate
+/// only. A runbook whose text of today is not known has perhaps changed: its runs have lapsed.
+fn ran(
+    app: &App,
+    achieved: &[AchievedRecord],
+    execution: Option<&Execution>,
+    mode: Mode,
+    now: Timestamp,
+) -> Option<RtoProof> {
+    let today = app.runbooks.get("failover")?;
+    let counts = |run: &&AchievedRecord| {
+        run.runbook == *today
+            && run.at <= now
+            && run.skipped == 0
+            && (run.origin != Origin::Simulated || mode.simulated())
+    };
+    let run = achieved.iter().filter(counts).max_by_key(|run| run.at)?;
+    let same_text = execution.is_some_and(|execution| execution.runbook_digest == run.runbook_digest);
+    let lapsed = now.since(run.at) > PROOF_MAX_AGE || !same_text;
+    Some(RtoProof { achieved: run.achieved(), at: run.at, source: run.source(), lapsed })
 }
 
 fn verdict(target: Option<Duration>, estimated: Option<&RtoEstimate>, proven: Option<&RtoProof>) -> Verdict {
@@ -112,6 +202,17 @@ mod tests {
         }
     }
 
+    fn standing_of(app: &App, execution: Option<&Execution>, achieved: &[AchievedRecord], mode: Mode) -> RtoStanding {
+        let mut world = fx::World::new("payments");
+        world.app = app.clone();
+        world.snapshot.mode = mode;
+        standing(&Question { execution, achieved, ..world.question() })
+    }
+
+    fn standing_without_runs(app: &App, execution: Option<&Execution>) -> RtoStanding {
+        standing_of(app, execution, &[], Mode::Live)
+    }
+
     /// target in minutes, execution, last drill, verdict, rule
     type Row<'a> = (Option<u64>, Option<&'a Execution>, Option<DrillRecord>, &'a str, &'a str);
 
@@ -142,7 +243,7 @@ mod tests {
             app.rto = target.map(minutes);
             app.runbooks.insert("failover".to_owned(), RunbookId::new("failover"));
             app.drills = record.iter().cloned().collect();
-            let standing = standing(&app, *execution, fx::now());
+            let standing = standing_without_runs(&app, *execution);
             assert_eq!(standing.verdict.word(), *word, "{rule}: {standing:?}");
         }
     }
@@ -151,16 +252,16 @@ mod tests {
     fn a_declared_execution_stands_in_for_a_missing_failover_runbook_only() {
         let mut app = fx::app("vendor");
         app.rto = Some(minutes(120));
-        assert_eq!(standing(&app, None, fx::now()).estimated, None, "nothing declared, nothing estimated");
+        assert_eq!(standing_without_runs(&app, None).estimated, None, "nothing declared, nothing estimated");
         app.timings.execution = Some(minutes(100));
-        let estimated = standing(&app, None, fx::now()).estimated.expect("declared");
+        let estimated = standing_without_runs(&app, None).estimated.expect("declared");
         let rest = app.timings.detection + app.timings.decision + app.timings.dns_ttl + app.timings.verification;
         assert_eq!((estimated.total(), estimated.basis.as_str()), (minutes(100) + rest, "declared"));
-        assert_eq!(standing(&app, None, fx::now()).verdict.word(), "at-risk", "declared is not proven");
+        assert_eq!(standing_without_runs(&app, None).verdict.word(), "at-risk", "declared is not proven");
 
         app.runbooks.insert("failover".to_owned(), RunbookId::new("failover"));
-        assert_eq!(standing(&app, None, fx::now()).estimated, None, "the runbook would know; it was not read");
-        let by_runbook = standing(&app, Some(&fx::execution(minutes(5))), fx::now()).estimated;
+        assert_eq!(standing_without_runs(&app, None).estimated, None, "the runbook would know; it was not read");
+        let by_runbook = standing_without_runs(&app, Some(&fx::execution(minutes(5)))).estimated;
         assert_eq!(by_runbook.map(|estimate| estimate.execution), Some(minutes(5)));
     }
 
@@ -171,5 +272,82 @@ mod tests {
         let declared = app.timings.detection + app.timings.decision;
         assert_eq!(estimate.from_declaration(), minutes(5) + estimate.dns_ttl + estimate.verification);
         assert_eq!(estimate.total(), declared + estimate.from_declaration());
+    }
+
+    fn ran(days_ago: u64, achieved: Duration) -> AchievedRecord {
+        AchievedRecord {
+            name: "run 12".into(),
+            at: fx::now() - Duration::from_secs(days_ago * 86_400),
+            runbook: RunbookId::new("failover"),
+            runbook_digest: fx::execution(minutes(5)).runbook_digest,
+            origin: Origin::Live,
+            from_outage: None,
+            from_declaration: achieved,
+            skipped: 0,
+        }
+    }
+
+    #[test]
+    fn a_whole_run_of_todays_failover_runbook_proves_and_lapses_with_its_text_and_with_age() {
+        let simulated = Mode::Simulated { speed: 30.0 };
+        let rows: Vec<(AchievedRecord, Mode, &str, &str)> = vec![
+            (ran(3, minutes(9)), Mode::Live, "met", "a run three days ago"),
+            (ran(3, minutes(40)), Mode::Live, "breached", "a run that missed"),
+            (
+                AchievedRecord { from_outage: Some(minutes(41)), ..ran(3, minutes(9)) },
+                Mode::Live,
+                "breached",
+                "met from the declaration, missed from the outage",
+            ),
+            (
+                AchievedRecord { runbook_digest: "other".into(), ..ran(3, minutes(9)) },
+                Mode::Live,
+                "at-risk",
+                "the text changed since",
+            ),
+            (ran(184, minutes(9)), Mode::Live, "at-risk", "too old"),
+            (AchievedRecord { skipped: 1, ..ran(3, minutes(9)) }, Mode::Live, "at-risk", "a step was left out"),
+            (
+                AchievedRecord { runbook: RunbookId::new("failback"), ..ran(3, minutes(40)) },
+                Mode::Live,
+                "at-risk",
+                "the way home proves nothing",
+            ),
+            (AchievedRecord { origin: Origin::Drill, ..ran(3, minutes(9)) }, Mode::Live, "met", "a live drill"),
+            (
+                AchievedRecord { origin: Origin::Simulated, ..ran(3, minutes(9)) },
+                Mode::Live,
+                "at-risk",
+                "a simulation proves nothing of a live estate",
+            ),
+            (
+                AchievedRecord { origin: Origin::Simulated, ..ran(3, minutes(9)) },
+                simulated,
+                "met",
+                "a simulation of a simulated estate",
+            ),
+        ];
+        for (record, mode, word, rule) in rows {
+            let mut app = fx::app("payments");
+            app.rto = Some(minutes(30));
+            app.runbooks.insert("failover".to_owned(), RunbookId::new("failover"));
+            app.drills.clear();
+            let execution = fx::execution(minutes(5));
+            let standing = standing_of(&app, Some(&execution), &[record], mode);
+            assert_eq!(standing.verdict.word(), word, "{rule}: {standing:?}");
+        }
+    }
+
+    #[test]
+    fn the_newest_of_drill_and_run_counts_and_an_unknown_text_of_today_lets_a_run_lapse() {
+        let mut app = fx::app("payments");
+        app.rto = Some(minutes(30));
+        app.runbooks.insert("failover".to_owned(), RunbookId::new("failover"));
+        app.drills = vec![drill(12, minutes(9), "failover")];
+        let execution = fx::execution(minutes(5));
+        let proven = |run, execution| standing_of(&app, execution, &[run], Mode::Live).proven.expect("a proof");
+        assert_eq!(proven(ran(3, minutes(7)), Some(&execution)).achieved, minutes(7));
+        assert_eq!(proven(ran(30, minutes(7)), Some(&execution)).achieved, minutes(9));
+        assert!(proven(ran(3, minutes(7)), None).lapsed, "nobody knows today's text");
     }
 }

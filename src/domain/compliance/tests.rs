@@ -32,7 +32,12 @@ fn proven(world: &mut World) {
 }
 
 fn skewed(world: &mut World, seconds: i64) {
-    let identity = Identity { account: "1".into(), arn: "arn".into(), skew_seconds: Some(seconds) };
+    let identity = Identity {
+        account: "1".into(),
+        arn: "arn".into(),
+        skew_seconds: Some(seconds),
+        session: crate::domain::resource::Session::Unlimited,
+    };
     world.snapshot.identities.insert(RegionId::new("ap-south-2"), fx::seen(identity, fx::now()));
 }
 

@@ -144,13 +144,14 @@ impl Build<'_> {
             self.add(&region, "AWS/RDS", name, here, Model::Gauge { around, spread });
         }
         let Some(replica) = component.params.text("replica") else { return };
-        let there = self.region(Side::Recovery);
+        let there = self.region(home.other());
         let lag = Model::Lag {
             from: 0.2,
             to: 3.0,
             units_per_second: 1.0,
             targets: vec![replica.to_owned(), instance.to_owned()],
             source: Some(region.clone()),
+            replica: Some(replica.to_owned()),
         };
         self.add(&there, "AWS/RDS", "ReplicaLag", dimension("DBInstanceIdentifier", replica), lag);
         for (name, around, spread) in &gauges[..2] {
@@ -240,6 +241,7 @@ impl Build<'_> {
                 units_per_second,
                 targets: id.dimensions.values().cloned().collect(),
                 source: self.source(region),
+                replica: None,
             };
         }
         let level = 10.0 + (noise::hash(self.seed, &["level", &id.namespace, &id.name], 0) % 90) as f64;

@@ -37,8 +37,16 @@ pub enum Model {
     Steady(f64),
     /// Something counted per minute, by the hour of the day in India.
     Counter { per_minute: f64 },
-    /// Replication lag between two values; faults add to it by the names in `targets`. Stops when `source` is down.
-    Lag { from: f64, to: f64, units_per_second: f64, targets: Vec<String>, source: Option<RegionId> },
+    /// Replication lag between two values; faults add to it by the names in `targets`. Stops when `source` is down, and
+    /// when `replica` follows nobody any more.
+    Lag {
+        from: f64,
+        to: f64,
+        units_per_second: f64,
+        targets: Vec<String>,
+        source: Option<RegionId>,
+        replica: Option<String>,
+    },
     /// As `Lag`, in the Region that does *not* write: it moves when the writer does (fact 9).
     GlobalLag { from: f64, to: f64, global: String, targets: Vec<String> },
     /// Counted where the writer is, and nowhere else.
@@ -137,8 +145,11 @@ impl Stream {
                 Some(self.healthy.1.map_or(value, |most| value.min(most)))
             }
             Model::Counter { per_minute } => Some(self.counted(*per_minute, at)),
-            Model::Lag { from, to, units_per_second, targets, source } => {
+            Model::Lag { from, to, units_per_second, targets, source, replica } => {
                 if source.as_ref().is_some_and(|source| around.region_down(source, at)) {
+                    return None;
+                }
+                if replica.as_ref().is_some_and(|replica| !around.replicating(&self.region, replica, at)) {
                     return None;
                 }
                 Some(from + (to - from) * self.wander(at) + units_per_second * extra(targets, at, around))

@@ -7,6 +7,8 @@ use super::{
     describe::{View, cluster_snapshot_arn},
     global::MoveKind,
     history::{EVENTS_KEPT, Event, Snapshot},
+    instance::Place,
+    topology::no_global,
 };
 use crate::{
     domain::Timestamp,
@@ -27,7 +29,7 @@ pub enum Effect {
     Changed,
 }
 
-type Answered = Result<(String, Effect), Refusal>;
+pub(super) type Answered = Result<(String, Effect), Refusal>;
 
 impl Rds {
     pub fn answer(&mut self, call: &Call, faults: &Faults) -> (Answer, Effect) {
@@ -44,6 +46,17 @@ impl Rds {
             "FailoverGlobalCluster" => {
                 failover_kind(&form).and_then(|kind| self.move_global(call, &form, kind, faults))
             }
+            "RemoveFromGlobalCluster" => self.remove_from_global(call, &form, faults),
+            "CreateGlobalCluster" => self.create_global(call, &form, faults),
+            "CreateDBCluster" => self.create_cluster(call, &form, faults),
+            "CreateDBInstance" => self.create_cluster_instance(call, &form, faults),
+            "PromoteReadReplica" => self.promote(call, &form, faults),
+            "CreateDBSnapshot" => self.create_snapshot(call, &form, faults),
+            "CopyDBSnapshot" => self.copy_snapshot(call, &form, faults),
+            "RestoreDBInstanceFromDBSnapshot" => self.restore_snapshot(call, &form, faults),
+            "RestoreDBInstanceToPointInTime" => self.restore_point_in_time(call, &form, faults),
+            "CreateDBInstanceReadReplica" => self.create_replica(call, &form, faults),
+            "DeleteDBInstance" => self.delete_instance(call, &form, faults),
             other => {
                 Err(Refusal::bad("InvalidAction", format!("The action {other} is not valid for this web service.")))
             }
@@ -54,14 +67,14 @@ impl Rds {
         }
     }
 
-    fn view<'a>(&'a self, call: &Call, faults: &'a Faults) -> View<'a> {
+    pub(super) fn view<'a>(&'a self, call: &Call, faults: &'a Faults) -> View<'a> {
         View { rds: self, faults, at: call.now }
     }
 
     fn describe_globals(&self, call: &Call, form: &Form, faults: &Faults) -> Answered {
         let wanted = form.get("GlobalClusterIdentifier");
         // Known: the object is visible from the Regions of its members (field guide 2.6).
-        let here = |global: &&Global| global.members.iter().any(|member| member.region == *call.region);
+        let here = |global: &&Global| global.current(call.now).any(|n| global.members[n].region == *call.region);
         let of_cluster = filter(form, &["db-cluster-id"])?;
         let found: Vec<&Global> = self
             .globals
@@ -69,12 +82,13 @@ impl Rds {
             .filter(here)
             .filter(|global| wanted.is_none_or(|wanted| wanted == global.id || wanted == global.arn()))
             .filter(|global| {
-                let named = |value: &str| global.members.iter().any(|m| m.cluster == value || m.arn() == value);
+                let members = || global.current(call.now).map(|n| &global.members[n]);
+                let named = |value: &str| members().any(|m| m.cluster == value || m.arn() == value);
                 of_cluster.as_ref().is_none_or(|(_, values)| values.iter().any(|value| named(value)))
             })
             .collect();
         if let (Some(wanted), true) = (wanted, found.is_empty()) {
-            return Err(Refusal::missing("GlobalClusterNotFoundFault", format!("Global cluster {wanted} not found")));
+            return Err(no_global(wanted));
         }
         let page = Page::of(form, found, |global| global.id.clone())?;
         let view = self.view(call, faults);
@@ -89,13 +103,12 @@ impl Rds {
     fn describe_clusters(&self, call: &Call, form: &Form, faults: &Faults) -> Answered {
         let wanted = form.get("DBClusterIdentifier");
         let filtered = filter(form, &["db-cluster-id"])?;
-        let all = self.globals.values().flat_map(|global| (0..global.members.len()).map(move |index| (global, index)));
+        let all = self.clusters_in(call.region, call.now).into_iter();
         let mut found: Vec<(&Global, usize)> = all
             .filter(|(global, index)| {
                 let member = &global.members[*index];
                 let named = |value: &str| member.cluster == value || member.arn() == value;
-                member.region == *call.region
-                    && wanted.is_none_or(named)
+                wanted.is_none_or(named)
                     && filtered.as_ref().is_none_or(|(_, values)| values.iter().any(|value| named(value)))
             })
             .collect();
@@ -117,14 +130,12 @@ impl Rds {
         let wanted = form.get("DBInstanceIdentifier");
         let filtered = filter(form, &["db-instance-id", "db-cluster-id"])?;
         let found: Vec<_> = self
-            .instances
-            .values()
-            .filter(|instance| instance.region == *call.region)
+            .instances_in(call.region, call.now, faults)
             .filter(|instance| wanted.is_none_or(|wanted| wanted == instance.id || wanted == instance.arn()))
             .filter(|instance| match &filtered {
                 Some(("db-instance-id", ids)) => ids.iter().any(|id| *id == instance.id || *id == instance.arn()),
                 Some((_, ids)) => {
-                    matches!(&instance.place, super::Place::InCluster { cluster } if ids.contains(&cluster.as_str()))
+                    matches!(&instance.place, Place::InCluster { cluster } if ids.contains(&cluster.as_str()))
                 }
                 None => true,
             })
@@ -238,19 +249,11 @@ impl Rds {
     fn move_global(&mut self, call: &Call, form: &Form, kind: MoveKind, faults: &Faults) -> Answered {
         let id = needed(form, "GlobalClusterIdentifier")?;
         let target = needed(form, "TargetDbClusterIdentifier")?;
-        let missing = || Refusal::missing("GlobalClusterNotFoundFault", format!("Global cluster {id} not found"));
+        self.need_head(id, target, call, faults)?;
         let seed = self.seed;
-        let global = self.globals.get_mut(id).ok_or_else(missing)?;
-        global.begin(kind, target, call.region, call.now, seed, faults)?;
-        let operation = form.get("Action").unwrap_or_default();
-        let global = self.globals.get(id).ok_or_else(missing)?;
-        let view = self.view(call, faults);
-        let body = envelope(operation, call, |xml| {
-            xml.open("GlobalCluster");
-            view.global(xml, global);
-            xml.close();
-        });
-        Ok((body, Effect::Changed))
+        let global = self.globals.get_mut(id).filter(|global| global.current(call.now).next().is_some());
+        global.ok_or_else(|| no_global(id))?.begin(kind, target, call.region, call.now, seed, faults)?;
+        Ok((self.tell_global(form.get("Action").unwrap_or_default(), id, call, faults), Effect::Changed))
     }
 }
 
@@ -265,9 +268,18 @@ fn failover_kind(form: &Form) -> Result<MoveKind, Refusal> {
     }
 }
 
-fn needed<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refusal> {
+pub(super) fn needed<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refusal> {
     form.get(name)
         .ok_or_else(|| Refusal::bad("MissingParameter", format!("The request must contain the parameter {name}")))
+}
+
+/// `Tags.Tag.1.Key` with its `Value`.
+pub(super) fn tags(form: &Form) -> Vec<(String, String)> {
+    let tag = |n| {
+        let value = form.get(&format!("Tags.Tag.{n}.Value")).unwrap_or_default();
+        Some((form.get(&format!("Tags.Tag.{n}.Key"))?.to_owned(), value.to_owned()))
+    };
+    (1..=50).map_while(tag).collect()
 }
 
 type Filter<'a> = Option<(&'a str, Vec<&'a str>)>;
@@ -308,7 +320,7 @@ fn choose(
     Ok(found)
 }
 
-fn envelope(operation: &str, call: &Call, result: impl FnOnce(&mut Xml)) -> String {
+pub(super) fn envelope(operation: &str, call: &Call, result: impl FnOnce(&mut Xml)) -> String {
     let mut xml = Xml::new();
     xml.open_root(&format!("{operation}Response"), NAMESPACE).open(&format!("{operation}Result"));
     result(&mut xml);

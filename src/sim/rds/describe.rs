@@ -1,9 +1,11 @@
 //! How RDS writes its resources in XML: element names of the service model, only what is known of each.
 
 use super::{
-    DAY, Instance, Place, RETENTION_DAYS, Rds,
+    DAY, RETENTION_DAYS, Rds,
     global::{Global, MoveKind},
     history::{Event, Snapshot},
+    instance::{Instance, Place},
+    snapshots::snapshot_arn,
 };
 use crate::{
     domain::{RegionId, Timestamp},
@@ -37,11 +39,12 @@ impl View<'_> {
             .text("Endpoint", format!("{}.global-simulated.global.rds.amazonaws.com", global.id));
         xml.open("GlobalClusterMembers");
         let writer = global.writer_index(at, faults);
-        for (index, member) in global.members.iter().enumerate() {
+        for index in global.current(at) {
+            let member = &global.members[index];
             xml.open("GlobalClusterMember");
             xml.text("DBClusterArn", member.arn()).open("Readers");
-            for (_, reader) in global.members.iter().enumerate().filter(|(n, _)| index == writer && *n != writer) {
-                xml.text("member", reader.arn());
+            for reader in global.current(at).filter(|n| index == writer && *n != writer) {
+                xml.text("member", global.members[reader].arn());
             }
             xml.close().show("IsWriter", index == writer);
             xml.text("GlobalWriteForwardingStatus", "disabled");
@@ -64,7 +67,9 @@ impl View<'_> {
     pub fn cluster(&self, xml: &mut Xml, global: &Global, index: usize) {
         let (at, faults) = (self.at, self.faults);
         let member = &global.members[index];
-        let writer = global.writer_index(at, faults);
+        // Out of its global database a cluster stands for itself.
+        let alone = !global.is_member(index, at);
+        let writer = if alone { index } else { global.writer_index(at, faults) };
         let zone = |letter: char| format!("{}{letter}", member.region);
         xml.show("AllocatedStorage", 1).open("AvailabilityZones");
         for letter in ['a', 'b', 'c'] {
@@ -90,76 +95,103 @@ impl View<'_> {
         if index != writer {
             xml.text("ReplicationSourceIdentifier", global.members[writer].arn());
         }
-        xml.open("DBClusterMembers").open("DBClusterMember");
-        xml.text("DBInstanceIdentifier", format!("{}-1", member.cluster))
-            .show("IsClusterWriter", index == writer)
-            .text("DBClusterParameterGroupStatus", "in-sync")
-            .show("PromotionTier", 1);
-        xml.close().close();
+        xml.open("DBClusterMembers");
+        let inside = |place: &Place| matches!(place, Place::InCluster { cluster } if *cluster == member.cluster);
+        let instances = self.rds.instances_in(&member.region, at, faults).filter(|known| inside(&known.place));
+        for (n, instance) in instances.enumerate() {
+            xml.open("DBClusterMember");
+            xml.text("DBInstanceIdentifier", &instance.id)
+                .show("IsClusterWriter", index == writer && n == 0)
+                .text("DBClusterParameterGroupStatus", "in-sync")
+                .show("PromotionTier", 1)
+                .close();
+        }
+        xml.close();
         xml.text("StorageEncrypted", "true")
             .text("DbClusterResourceId", format!("cluster-{:016X}", draw::number(self.rds.seed, &member.arn())))
             .text("DBClusterArn", member.arn())
-            .text("ClusterCreateTime", self.rds.created.rfc3339())
-            .text("GlobalClusterIdentifier", &global.id)
+            .text("ClusterCreateTime", member.born.unwrap_or(self.rds.created).rfc3339())
+            .maybe("GlobalClusterIdentifier", (!alone).then_some(&global.id))
             .text("DeletionProtection", "true")
             .text("GlobalWriteForwardingRequested", "false");
+        tag_list(xml, &member.tags);
     }
 
     pub fn instance(&self, xml: &mut Xml, instance: &Instance) {
         let (at, faults, id) = (self.at, self.faults, instance.id.as_str());
-        let alone = matches!(instance.place, Place::Alone { .. });
+        let alone = instance.stands_alone(at, faults);
         let (engine, version) = if matches!(instance.place, Place::InCluster { .. }) { AURORA } else { POSTGRES };
-        let status = if alone { self.rds.instance_status(id, &instance.region, at, faults) } else { "available" };
         xml.text("DBInstanceIdentifier", id)
-            .text("DBInstanceClass", "db.r6g.2xlarge")
+            .text("DBInstanceClass", &instance.class)
             .text("Engine", engine)
             .text("EngineVersion", version)
-            .text("DBInstanceStatus", status);
-        xml.open("Endpoint");
-        xml.text("Address", format!("{id}.simulated.{}.rds.amazonaws.com", instance.region)).show("Port", 5432).close();
+            .text("DBInstanceStatus", self.rds.instance_status(instance, at, faults));
+        // Known: while it is being created an instance has neither an endpoint nor a time of creation.
+        if instance.created(at, faults) {
+            let address = format!("{id}.simulated.{}.rds.amazonaws.com", instance.region);
+            xml.open("Endpoint");
+            xml.text("Address", address).show("Port", 5432).close();
+            let created = instance.born + instance.creating.unwrap_or_default();
+            xml.text("InstanceCreateTime", created.rfc3339());
+        }
         xml.show("AllocatedStorage", instance.storage_gib.max(1))
-            .text("InstanceCreateTime", self.rds.created.rfc3339())
-            .show(
-                "BackupRetentionPeriod",
-                if matches!(instance.place, Place::Replica { .. }) { 0 } else { RETENTION_DAYS },
-            )
+            .show("BackupRetentionPeriod", instance.retention(at, faults))
             .text("AvailabilityZone", format!("{}a", instance.region))
-            .show("MultiAZ", alone);
+            .show("MultiAZ", alone && instance.creating.is_none());
         if alone {
             xml.text("SecondaryAvailabilityZone", format!("{}b", instance.region));
-            // Null on a replica without backups, and PITR works on the writer only (field guide 2.2).
-            xml.text("LatestRestorableTime", self.rds.latest_restorable(id, &instance.region, at, faults).rfc3339());
         }
-        xml.open("ReadReplicaDBInstanceIdentifiers");
-        if let Place::Alone { replica: Some(replica) } = &instance.place {
-            xml.text("ReadReplicaDBInstanceIdentifier", replica);
+        let latest = self.rds.restorable_until(instance, at, faults);
+        xml.maybe("LatestRestorableTime", latest.map(Timestamp::rfc3339)).open("ReadReplicaDBInstanceIdentifiers");
+        let arn = instance.arn();
+        for known in &self.rds.instances {
+            let follows = matches!(&known.place, Place::Replica { source_arn, .. } if *source_arn == arn);
+            if follows && known.exists(at, faults) && known.replicates(at, faults) {
+                // Documented: one in another Region by its ARN.
+                xml.text(
+                    "ReadReplicaDBInstanceIdentifier",
+                    if known.region == instance.region { known.id.clone() } else { known.arn() },
+                );
+            }
         }
         xml.close();
         match &instance.place {
             Place::InCluster { cluster } => {
                 xml.text("DBClusterIdentifier", cluster);
             }
-            Place::Replica { source_arn, source_region } => {
+            Place::Replica { source_arn, .. } if instance.replicates(at, faults) => {
                 xml.text("ReadReplicaSourceDBInstanceIdentifier", source_arn);
-                self.replication(xml, source_region);
+                self.replication(xml, instance);
             }
-            Place::Alone { .. } => {}
+            Place::Replica { .. } | Place::Alone => {}
         }
-        xml.text("StorageEncrypted", "true")
-            .text("DbiResourceId", format!("db-{:016X}", draw::number(self.rds.seed, &instance.arn())))
-            .text("DBInstanceArn", instance.arn())
-            .text("DeletionProtection", "true");
+        xml.show("StorageEncrypted", instance.kms_key.is_some())
+            .maybe("KmsKeyId", instance.kms_key.as_deref())
+            .text("DbiResourceId", format!("db-{:016X}", draw::number(self.rds.seed, &arn)))
+            .text("DBInstanceArn", arn)
+            .show("DeletionProtection", instance.protected);
+        tag_list(xml, &instance.tags);
     }
 
     /// Documented words of `StatusInfos` (field guide 2.2). *Assumed*: `error` as long as the source's Region is
-    /// dark, `replicating` at once when it is back.
-    fn replication(&self, xml: &mut Xml, source_region: &RegionId) {
-        let dark = self.faults.region_down(source_region, self.at);
+    /// dark, `replicating` at once when it is back, `terminated` when the source is deleted.
+    fn replication(&self, xml: &mut Xml, replica: &Instance) {
+        let Place::Replica { source_arn, source_region } = &replica.place else { return };
+        if !replica.created(self.at, self.faults) {
+            return;
+        }
+        let (status, why) = if self.faults.region_down(source_region, self.at) {
+            ("error", Some("could not connect to the primary server"))
+        } else if self.rds.instance(source_region, source_arn, self.at, self.faults).is_none() {
+            ("terminated", Some("the source DB instance was deleted"))
+        } else {
+            ("replicating", None)
+        };
         xml.open("StatusInfos").open("DBInstanceStatusInfo");
         xml.text("StatusType", "read replication")
-            .show("Normal", !dark)
-            .text("Status", if dark { "error" } else { "replicating" })
-            .maybe("Message", dark.then_some("could not connect to the primary server"));
+            .show("Normal", why.is_none())
+            .text("Status", status)
+            .maybe("Message", why);
         xml.close().close();
     }
 
@@ -175,9 +207,12 @@ impl View<'_> {
     pub fn instance_snapshot(xml: &mut Xml, region: &RegionId, account: &str, snapshot: &Snapshot) {
         xml.text("DBSnapshotIdentifier", &snapshot.id)
             .text("DBInstanceIdentifier", &snapshot.source)
-            .text("DBSnapshotArn", format!("arn:aws:rds:{region}:{account}:snapshot:{}", snapshot.id));
+            .text("DBSnapshotArn", snapshot_arn(region, account, &snapshot.id));
         Self::snapshot(xml, snapshot, POSTGRES);
-        xml.text("Encrypted", "true");
+        xml.text("OriginalSnapshotCreateTime", snapshot.original.rfc3339())
+            .maybe("SourceDBSnapshotIdentifier", snapshot.copied_from.as_deref())
+            .text("Encrypted", "true");
+        tag_list(xml, &snapshot.tags);
     }
 
     fn snapshot(xml: &mut Xml, snapshot: &Snapshot, engine: (&str, &str)) {
@@ -202,4 +237,13 @@ impl View<'_> {
 
 pub fn cluster_snapshot_arn(region: &RegionId, account: &str, id: &str) -> String {
     format!("arn:aws:rds:{region}:{account}:cluster-snapshot:{id}")
+}
+
+fn tag_list(xml: &mut Xml, tags: &[(String, String)]) {
+    xml.open("TagList");
+    for (key, value) in tags {
+        xml.open("Tag");
+        xml.text("Key", key).text("Value", value).close();
+    }
+    xml.close();
 }

@@ -21,14 +21,71 @@ const CANCELLING: Duration = Duration::from_secs(30);
 /// *Assumed*: a secondary whose Region comes back is `connected` again after this.
 const RECONNECT: Duration = Duration::from_mins(1);
 
+/// *Assumed*: from the request to detach a cluster until it is out, and from then until it writes.
+const LEAVING: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(12));
+const PROMOTING: (Duration, Duration) = (Duration::from_secs(25), Duration::from_mins(1));
+/// *Assumed*: a new secondary is created, and then has everything; the field guide says minutes to hours.
+const CREATING: (Duration, Duration) = (Duration::from_mins(3), Duration::from_mins(5));
+const SEEDING: (Duration, Duration) = (Duration::from_mins(8), Duration::from_mins(15));
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub cluster: String,
     pub region: RegionId,
     pub account: String,
+    /// When the cluster itself was made, if during the simulation.
+    pub born: Option<Timestamp>,
+    pub joined: Option<Joined>,
+    pub left: Option<Left>,
+    pub tags: Vec<(String, String)>,
+}
+
+/// How a cluster came into the global database: at once as its first member, or made as a secondary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    pub at: Timestamp,
+    pub creating: Duration,
+    /// After the creation, until it is `connected`.
+    pub seeding: Duration,
+}
+
+/// `RemoveFromGlobalCluster`: one-way (field guide 0.1, fact 12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub requested: Timestamp,
+    pub takes: Duration,
+    /// After it is out, until it stands and writes for itself.
+    pub promoting: Duration,
 }
 
 impl Member {
+    #[must_use]
+    pub fn seeded(cluster: &str, region: &RegionId, account: &str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            region: region.clone(),
+            account: account.to_owned(),
+            born: None,
+            joined: None,
+            left: None,
+            tags: Vec::new(),
+        }
+    }
+
+    /// A secondary that is made now.
+    #[must_use]
+    pub fn secondary(cluster: &str, region: &RegionId, account: &str, now: Timestamp, seed: u64) -> Self {
+        let span = |what: &str, (low, high)| draw::between(seed, &format!("{what} {cluster}"), low, high);
+        let joined = Joined { at: now, creating: span("creating", CREATING), seeding: span("seeding", SEEDING) };
+        Self { born: Some(now), joined: Some(joined), ..Self::seeded(cluster, region, account) }
+    }
+
+    /// When it was there for the first time in this global database.
+    #[must_use]
+    pub fn since(&self) -> Option<Timestamp> {
+        self.joined.map(|joined| joined.at)
+    }
+
     #[must_use]
     pub fn arn(&self) -> String {
         format!("arn:aws:rds:{}:{}:cluster:{}", self.region, self.account, self.cluster)
@@ -102,9 +159,31 @@ impl Global {
     pub fn ending(&self, it: &Move, faults: &Faults) -> Ending {
         let done = it.requested + it.takes;
         // A switchover needs every member; a failover needs its target only.
-        let needed = self.members.iter().enumerate().filter(|(n, _)| it.kind == MoveKind::Switchover || *n == it.to);
-        let broke = needed.filter_map(|(_, member)| faults.first_down(&member.region, it.requested, done)).min();
+        let needed = self.current(it.requested).filter(|n| it.kind == MoveKind::Switchover || *n == it.to);
+        let members = needed.map(|n| &self.members[n]);
+        let broke = members.filter_map(|member| faults.first_down(&member.region, it.requested, done)).min();
         broke.map_or(Ending::Done(done), |broke| Ending::Cancelled { broke, ended: broke + CANCELLING })
+    }
+
+    /// Whether it belongs to the global database at that moment.
+    #[must_use]
+    pub fn is_member(&self, index: usize, at: Timestamp) -> bool {
+        let member = &self.members[index];
+        member.joined.is_none_or(|joined| joined.at <= at)
+            && member.left.is_none_or(|left| at < left.requested + left.takes)
+    }
+
+    /// Indices of those that belong to it at that moment.
+    pub fn current(&self, at: Timestamp) -> impl Iterator<Item = usize> {
+        (0..self.members.len()).filter(move |index| self.is_member(*index, at))
+    }
+
+    /// When a cluster that left took its first write of its own; `None` while it has not.
+    #[must_use]
+    pub fn freed(&self, index: usize, at: Timestamp) -> Option<Timestamp> {
+        let left = self.members[index].left?;
+        let freed = left.requested + left.takes + left.promoting;
+        (freed <= at).then_some(freed)
     }
 
     /// Moves that have moved the writer by then, with the moment.
@@ -157,8 +236,14 @@ impl Global {
     #[must_use]
     pub fn connected(&self, index: usize, at: Timestamp, faults: &Faults) -> bool {
         let region = &self.members[index].region;
+        if !self.is_member(index, at) {
+            return false;
+        }
         if index == self.writer_index(at, faults) {
             return true;
+        }
+        if self.members[index].joined.is_some_and(|joined| at < joined.at + joined.creating + joined.seeding) {
+            return false;
         }
         if let Some((it, done)) = self.done(at, faults).last()
             && it.from == index
@@ -175,9 +260,17 @@ impl Global {
         self.running(at, faults).map_or("available", |running| running.it.kind.word())
     }
 
-    /// Status of one member cluster. *Assumed*: `modifying` while it takes part or is rebuilt.
+    /// Status of one member cluster. *Assumed*: `modifying` while it takes part or is rebuilt, `promoting` while it
+    /// leaves; the words themselves are AWS's.
     #[must_use]
     pub fn cluster_status(&self, index: usize, at: Timestamp, faults: &Faults) -> &'static str {
+        let member = &self.members[index];
+        if member.left.is_some_and(|left| left.requested <= at) {
+            return if self.freed(index, at).is_some() { "available" } else { "promoting" };
+        }
+        if member.joined.is_some_and(|joined| at < joined.at + joined.creating) {
+            return "creating";
+        }
         let part = self.running(at, faults).is_some_and(|running| running.it.from == index || running.it.to == index);
         let rebuilt = self.done(at, faults).last().is_some_and(|(it, done)| {
             it.from == index && self.rejoined(it, done, faults).is_none_or(|rejoined| at < rejoined)
@@ -204,7 +297,7 @@ impl Global {
                 "TargetDbClusterIdentifier must be the ARN of a DB cluster",
             ));
         }
-        let Some(to) = self.members.iter().position(|member| member.arn() == target_arn) else {
+        let Some(to) = self.current(now).find(|n| self.members[*n].arn() == target_arn) else {
             return Err(Refusal::missing(
                 "DBClusterNotFoundFault",
                 format!("{target_arn} is not a member of global cluster {}", self.id),
@@ -234,10 +327,15 @@ impl Global {
             return Err(Refusal::bad("InvalidDBClusterStateFault", message));
         }
         if kind == MoveKind::Switchover
-            && let Some(down) = self.members.iter().find(|member| faults.region_down(&member.region, now))
+            && let Some(down) =
+                self.current(now).map(|n| &self.members[n]).find(|member| faults.region_down(&member.region, now))
         {
             let message = format!("{} is not available", down.arn());
             return Err(Refusal::bad("InvalidGlobalClusterStateFault", message));
+        }
+        if self.members[to].left.is_some() {
+            let message = format!("{target_arn} is being removed from {}", self.id);
+            return Err(Refusal::bad("InvalidDBClusterStateFault", message));
         }
         let name = format!("move {} {}", self.id, self.moves.len());
         let span = |what: &str, (low, high)| draw::between(seed, &format!("{name} {what}"), low, high);
@@ -250,6 +348,34 @@ impl Global {
             MoveKind::Failover => (span("takes", FAILOVER), span("resync", REBUILD)),
         };
         self.moves.push(Move { kind, requested: now, from, to, pending: span("pending", PENDING), takes, resync });
+        Ok(())
+    }
+}
+
+impl Global {
+    /// Takes a member out, or says in AWS's words why not (field guide 2.6; the codes of the refusals are *assumed*).
+    ///
+    /// Works from any Region that is up: on the secondary's side it is the way out when the primary is gone.
+    pub fn detach(&mut self, arn: &str, now: Timestamp, seed: u64, faults: &Faults) -> Result<(), Refusal> {
+        let Some(index) = self.current(now).find(|n| self.members[*n].arn() == arn) else {
+            let message = format!("{arn} is not a member of global cluster {}", self.id);
+            return Err(Refusal::missing("DBClusterNotFoundFault", message));
+        };
+        if let Some(running) = self.running(now, faults) {
+            let message = format!("Global cluster {} is {}", self.id, running.status);
+            return Err(Refusal::bad("InvalidGlobalClusterStateFault", message));
+        }
+        if self.members[index].left.is_some() || self.cluster_status(index, now, faults) == "creating" {
+            let message = format!("{arn} is {}", self.cluster_status(index, now, faults));
+            return Err(Refusal::bad("InvalidDBClusterStateFault", message));
+        }
+        if index == self.writer_index(now, faults) && self.current(now).count() > 1 {
+            let message = format!("{arn} is the primary cluster of {} and has secondaries", self.id);
+            return Err(Refusal::bad("InvalidGlobalClusterStateFault", message));
+        }
+        let span = |what: &str, (low, high)| draw::between(seed, &format!("{what} {arn}"), low, high);
+        let (takes, promoting) = (span("leaving", LEAVING), span("promoting", PROMOTING));
+        self.members[index].left = Some(Left { requested: now, takes, promoting });
         Ok(())
     }
 }
@@ -267,11 +393,7 @@ mod tests {
     }
 
     fn payments() -> Global {
-        let member = |cluster: &str, region: &str| Member {
-            cluster: cluster.to_owned(),
-            region: region.into(),
-            account: "111122223333".to_owned(),
-        };
+        let member = |cluster: &str, region: &str| Member::seeded(cluster, &region.into(), "111122223333");
         Global {
             id: "payments-global".to_owned(),
             account: "111122223333".to_owned(),
@@ -365,6 +487,35 @@ mod tests {
         assert_eq!(global.running(at(1_051), &faults), None);
         assert_eq!(global.writer(at(1_051), &faults), Some(MUMBAI.into()));
         begin(&mut global, MoveKind::Failover, 1, HYDERABAD, 1_060, &faults).unwrap();
+    }
+
+    #[test]
+    fn a_secondary_that_is_detached_while_mumbai_is_dark_leaves_and_then_writes_for_itself() {
+        let (mut global, mut faults) = (payments(), Faults::default());
+        dark(&mut faults, MUMBAI, 500, None);
+        let arn = global.members[1].arn();
+        global.detach(&arn, at(1_000), 1, &faults).unwrap();
+        assert_eq!((global.is_member(1, at(1_001)), global.cluster_status(1, at(1_001), &faults)), (true, "promoting"));
+        assert_eq!((global.is_member(1, at(1_015)), global.freed(1, at(1_015))), (false, None));
+        assert_eq!(
+            (global.cluster_status(1, at(1_080), &faults), global.freed(1, at(1_080)).is_some()),
+            ("available", true)
+        );
+        assert!(global.is_member(1, at(999)), "history stays as it was");
+        assert_eq!(global.detach(&arn, at(1_080), 1, &faults).unwrap_err().code, "DBClusterNotFoundFault");
+        assert_eq!(
+            begin(&mut global, MoveKind::Failover, 1, HYDERABAD, 1_080, &faults),
+            Err("DBClusterNotFoundFault".into())
+        );
+    }
+
+    #[test]
+    fn a_primary_with_secondaries_and_a_cluster_on_the_move_are_not_detached() {
+        let (mut global, faults) = (payments(), Faults::default());
+        let (mumbai, hyderabad) = (global.members[0].arn(), global.members[1].arn());
+        assert_eq!(global.detach(&mumbai, at(0), 1, &faults).unwrap_err().code, "InvalidGlobalClusterStateFault");
+        begin(&mut global, MoveKind::Switchover, 1, MUMBAI, 10, &faults).unwrap();
+        assert_eq!(global.detach(&hyderabad, at(11), 1, &faults).unwrap_err().code, "InvalidGlobalClusterStateFault");
     }
 
     #[test]

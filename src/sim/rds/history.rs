@@ -1,10 +1,11 @@
-//! What the past left behind in RDS: events and snapshots, as functions of time.
+//! What the past left behind in RDS: events, and the snapshots of clusters, as functions of time.
 
 use std::time::Duration;
 
 use super::{
-    DAY, Place, RETENTION_DAYS, Rds,
+    DAY, RETENTION_DAYS, Rds,
     global::{Ending, MoveKind},
+    instance::{Instance, Place},
 };
 use crate::{
     domain::{RegionId, Timestamp},
@@ -17,7 +18,7 @@ pub const EVENTS_KEPT: Duration = Duration::from_hours(336);
 const SNAPSHOT_AFTER: Duration = Duration::from_secs(30);
 const SNAPSHOT_TAKES: Duration = Duration::from_mins(3);
 /// Characters of a stamp in the names of snapshots.
-const TO_THE_MINUTE: usize = 16;
+pub const TO_THE_MINUTE: usize = 16;
 const TO_THE_SECOND: usize = 19;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,16 +40,20 @@ pub struct Snapshot {
     /// `automated` or `manual`.
     pub kind: &'static str,
     pub created: Timestamp,
+    /// `OriginalSnapshotCreateTime`: survives the copy, `created` does not (field guide 1.3).
+    pub original: Timestamp,
     /// 0..=100; `creating` below 100.
     pub percent: u32,
+    /// ARN.
     pub copied_from: Option<String>,
     pub storage_gib: u64,
+    pub tags: Vec<(String, String)>,
 }
 
 /// One nightly backup.
-struct Night {
-    begins: Timestamp,
-    ends: Timestamp,
+pub struct Night {
+    pub begins: Timestamp,
+    pub ends: Timestamp,
 }
 
 impl Rds {
@@ -69,49 +74,39 @@ impl Rds {
             .collect()
     }
 
-    /// `backing-up` during the nightly backup, else `available` (documented words of `DBInstanceStatus`).
-    #[must_use]
-    pub fn instance_status(&self, id: &str, region: &RegionId, at: Timestamp, faults: &Faults) -> &'static str {
-        let busy = self.nights(id, region, at - DAY, at, faults).iter().any(|night| at < night.ends);
-        if busy { "backing-up" } else { "available" }
+    /// Nightly backups of an instance: from its first backup on, none of a replica.
+    pub fn nights_of(&self, instance: &Instance, from: Timestamp, until: Timestamp, faults: &Faults) -> Vec<Night> {
+        match instance.backed_up_since(until, faults).filter(|_| instance.stands_alone(until, faults)) {
+            Some(since) => self.nights(&instance.id, &instance.region, from.max(since), until, faults),
+            None => Vec::new(),
+        }
     }
 
     /// Events of one Region from `from` (inclusive) to `until` (exclusive), oldest first.
     #[must_use]
     pub fn events(&self, region: &RegionId, from: Timestamp, until: Timestamp, faults: &Faults) -> Vec<Event> {
         let mut events = Vec::new();
-        for instance in self.instances.values().filter(|instance| instance.region == *region) {
-            if !matches!(instance.place, Place::Alone { .. }) {
-                continue;
-            }
-            let event = |at, message: &str| Event {
-                at,
-                source: instance.id.clone(),
-                source_type: "db-instance",
-                arn: instance.arn(),
-                category: "backup",
-                message: message.to_owned(),
-            };
-            for night in self.nights(&instance.id, region, from - DAY, until, faults) {
-                events.push(event(night.begins, "Backing up DB instance"));
-                events.push(event(night.ends, "Finished DB Instance backup"));
+        for instance in self.instances.iter().filter(|instance| instance.region == *region) {
+            self.instance_events(instance, from, until, faults, &mut events);
+        }
+        for (global, index) in self.clusters_in(region, until) {
+            let member = &global.members[index];
+            for night in self.nights(&member.cluster, region, from - DAY, until, faults) {
+                for (at, message) in [
+                    (night.begins, "Creating automated cluster snapshot"),
+                    (night.ends, "Automated cluster snapshot created"),
+                ] {
+                    events.push(cluster_event(at, member.cluster.clone(), member.arn(), "backup", message.to_owned()));
+                }
             }
         }
         for global in self.globals.values() {
             for member in global.members.iter().filter(|member| member.region == *region) {
-                for night in self.nights(&member.cluster, region, from - DAY, until, faults) {
-                    for (at, message) in [
-                        (night.begins, "Creating automated cluster snapshot"),
-                        (night.ends, "Automated cluster snapshot created"),
-                    ] {
-                        events.push(cluster_event(
-                            at,
-                            member.cluster.clone(),
-                            member.arn(),
-                            "backup",
-                            message.to_owned(),
-                        ));
-                    }
+                // *Assumed* text: the field guide names none for a detach.
+                if let Some(left) = member.left {
+                    let message = format!("DB cluster {} was removed from {}", member.cluster, global.id);
+                    let gone = left.requested + left.takes;
+                    events.push(cluster_event(gone, member.cluster.clone(), member.arn(), "global-failover", message));
                 }
             }
             Self::move_events(global, region, faults, &mut events);
@@ -119,6 +114,45 @@ impl Rds {
         events.retain(|event| event.at >= from && event.at < until);
         events.sort_by(|a, b| (a.at, &a.source, &a.message).cmp(&(b.at, &b.source, &b.message)));
         events
+    }
+
+    /// Known texts; the one of a promotion is *assumed*.
+    fn instance_events(
+        &self,
+        instance: &Instance,
+        from: Timestamp,
+        until: Timestamp,
+        faults: &Faults,
+        events: &mut Vec<Event>,
+    ) {
+        let mut tell = |at: Timestamp, category: &'static str, message: &str| {
+            events.push(Event {
+                at,
+                source: instance.id.clone(),
+                source_type: "db-instance",
+                arn: instance.arn(),
+                category,
+                message: message.to_owned(),
+            });
+        };
+        for night in self.nights_of(instance, from - DAY, until, faults) {
+            tell(night.begins, "backup", "Backing up DB instance");
+            tell(night.ends, "backup", "Finished DB Instance backup");
+        }
+        if let Some(creating) = instance.creating {
+            let done = instance.born + creating;
+            match &instance.place {
+                Place::Alone => tell(done, "creation", "DB instance restored"),
+                Place::Replica { .. } | Place::InCluster { .. } => tell(done, "creation", "DB instance created"),
+            }
+        }
+        if let Some(promotion) = instance.promoted {
+            tell(promotion.requested, "read replica", "Replication was stopped: the read replica is being promoted");
+            tell(promotion.requested + Duration::from_secs(60), "availability", "DB instance restarted");
+        }
+        if let Some(deleted) = instance.deleted {
+            tell(deleted + Duration::from_secs(60), "deletion", "DB instance deleted");
+        }
     }
 
     /// Documented texts (RDS-EVENT-0181 … 0241), recorded on the target and, where it was reachable, on the old
@@ -168,25 +202,13 @@ impl Rds {
         }
     }
 
-    /// Snapshots of DB instances in the Region that exist at that moment, by identifier.
-    #[must_use]
-    pub fn instance_snapshots(&self, region: &RegionId, at: Timestamp, faults: &Faults) -> Vec<Snapshot> {
-        let alone = |instance: &&super::Instance| matches!(instance.place, Place::Alone { .. });
-        let here = self.instances.values().filter(|instance| instance.region == *region).filter(alone);
-        let mut snapshots: Vec<Snapshot> =
-            here.flat_map(|instance| self.nightly(&instance.id, region, instance.storage_gib, at, faults)).collect();
-        snapshots.sort_by(|a, b| a.id.cmp(&b.id));
-        snapshots
-    }
-
     /// Snapshots of DB clusters in the Region that exist at that moment, by identifier.
     #[must_use]
     pub fn cluster_snapshots(&self, region: &RegionId, at: Timestamp, faults: &Faults) -> Vec<Snapshot> {
-        let mut snapshots = Vec::new();
+        let clusters = self.clusters_in(region, at).into_iter();
+        let mut snapshots: Vec<Snapshot> =
+            clusters.flat_map(|(global, n)| self.nightly(&global.members[n].cluster, region, at, faults)).collect();
         for global in self.globals.values() {
-            for member in global.members.iter().filter(|member| member.region == *region) {
-                snapshots.extend(self.nightly(&member.cluster, region, 500, at, faults));
-            }
             for (it, done) in global.done(at, faults) {
                 let old = &global.members[it.from];
                 if it.kind == MoveKind::Switchover || old.region != *region {
@@ -202,6 +224,8 @@ impl Rds {
                         source: old.cluster.clone(),
                         kind: "automated",
                         created,
+                        original: created,
+                        tags: Vec::new(),
                         percent: progress(at.since(created), SNAPSHOT_TAKES),
                         copied_from: None,
                         storage_gib: 500,
@@ -215,6 +239,8 @@ impl Rds {
                 source: copy.cluster.clone(),
                 kind: "manual",
                 created: copy.requested,
+                original: copy.requested,
+                tags: Vec::new(),
                 percent: progress(at.since(copy.requested), copy.takes),
                 copied_from: Some(copy.source_arn.clone()),
                 storage_gib: 500,
@@ -224,18 +250,24 @@ impl Rds {
         snapshots
     }
 
-    fn nightly(&self, id: &str, region: &RegionId, gib: u64, at: Timestamp, faults: &Faults) -> Vec<Snapshot> {
-        let nights = self.nights(id, region, at - DAY * RETENTION_DAYS, at, faults);
-        let snapshot = |night: &Night| Snapshot {
-            id: format!("rds:{id}-{}", stamp_to(night.begins, TO_THE_MINUTE)),
-            source: id.to_owned(),
-            kind: "automated",
-            created: night.begins,
-            percent: progress(at.since(night.begins), night.ends.since(night.begins)),
-            copied_from: None,
-            storage_gib: gib,
-        };
-        nights.iter().map(snapshot).collect()
+    fn nightly(&self, cluster: &str, region: &RegionId, at: Timestamp, faults: &Faults) -> Vec<Snapshot> {
+        let nights = self.nights(cluster, region, at - DAY * RETENTION_DAYS, at, faults);
+        nights.iter().map(|night| automated(cluster, night, 500, at)).collect()
+    }
+}
+
+/// The snapshot of one night, named as AWS names it.
+pub fn automated(id: &str, night: &Night, gib: u64, at: Timestamp) -> Snapshot {
+    Snapshot {
+        id: format!("rds:{id}-{}", stamp_to(night.begins, TO_THE_MINUTE)),
+        source: id.to_owned(),
+        kind: "automated",
+        created: night.begins,
+        original: night.begins,
+        percent: progress(at.since(night.begins), night.ends.since(night.begins)),
+        copied_from: None,
+        storage_gib: gib,
+        tags: Vec::new(),
     }
 }
 
@@ -243,12 +275,12 @@ fn cluster_event(at: Timestamp, source: String, arn: String, category: &'static 
     Event { at, source, source_type: "db-cluster", arn, category, message }
 }
 
-fn progress(elapsed: Duration, takes: Duration) -> u32 {
+pub fn progress(elapsed: Duration, takes: Duration) -> u32 {
     (elapsed.as_secs_f64() / takes.as_secs_f64().max(1.0) * 100.0).clamp(0.0, 100.0) as u32
 }
 
 /// The first characters of `2026-11-20-09-02-07`.
-fn stamp_to(at: Timestamp, characters: usize) -> String {
+pub fn stamp_to(at: Timestamp, characters: usize) -> String {
     let text = at.rfc3339();
     text[..characters].replace(['T', ':'], "-")
 }

@@ -34,7 +34,7 @@ impl Dns {
             ("GET", ["2013-04-01", "hostedzone"]) => self.list_zones(&form),
             ("GET", ["2013-04-01", "hostedzonesbyname"]) => Ok(self.list_zones_by_name(&form)),
             ("GET", ["2013-04-01", "hostedzone", id]) => self.get_zone(id),
-            ("GET", ["2013-04-01", "hostedzone", id, "rrset"]) => self.list_records(id, &form),
+            ("GET", ["2013-04-01", "hostedzone", id, "rrset"]) => self.list_records(id, &form, call.now),
             ("POST", ["2013-04-01", "hostedzone", id, "rrset"]) => {
                 let changed = self.change_records(id, call);
                 effect = if changed.is_ok() { Effect::Changed } else { Effect::None };
@@ -110,7 +110,7 @@ impl Dns {
     }
 
     /// Documented: paging by the triple of name, type and set identifier (field guide 5.1).
-    fn list_records(&self, id: &str, form: &Form) -> Answered {
+    fn list_records(&self, id: &str, form: &Form, at: Timestamp) -> Answered {
         let zone = self.zone(id)?;
         let most = items_max(form, RECORDS_PAGE)?;
         let name = form.get("name").map(records::canonical);
@@ -119,7 +119,7 @@ impl Dns {
             return Err(Refusal::bad("InvalidInput", "The input is not valid: type without name"));
         }
         let begins = |record: &&records::Record| name.is_none() || records::order(record.key(), from).is_ge();
-        let mut rest = zone.records().iter().filter(begins);
+        let mut rest = zone.records_at(at).iter().filter(begins);
         let mut xml = Xml::new();
         xml.open_root("ListResourceRecordSetsResponse", NAMESPACE).open("ResourceRecordSets");
         for record in rest.by_ref().take(most) {
@@ -168,7 +168,8 @@ impl Dns {
     }
 
     fn get_change(&self, id: &str, now: Timestamp) -> Answered {
-        let change = self.zones.values().flat_map(|zone| &zone.changes).find(|change| change.id == id);
+        let known = |change: &&Change| change.id == id && change.submitted <= now;
+        let change = self.zones.values().flat_map(|zone| &zone.changes).find(known);
         let change =
             change.ok_or_else(|| Refusal::missing("NoSuchChange", format!("Could not find resource with ID: {id}")))?;
         let mut xml = Xml::new();

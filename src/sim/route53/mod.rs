@@ -62,6 +62,13 @@ impl Zone {
     pub fn records(&self) -> &[Record] {
         self.changes.last().map_or(&self.seeded, |change| &change.after)
     }
+
+    /// The same as of a moment.
+    #[must_use]
+    pub fn records_at(&self, at: Timestamp) -> &[Record] {
+        let accepted = self.changes.iter().rev().find(|change| change.submitted <= at);
+        accepted.map_or(&self.seeded, |change| &change.after)
+    }
 }
 
 /// A health check and the Region behind the endpoint that it checks.

@@ -264,6 +264,15 @@ fn asking(state: &State, run: &RunState, columns: u16) -> Vec<Line> {
                 format!("{}: {} things to confirm. {} opens the list", title(ask), items.len(), keys(Command::Open)),
                 Role::Accent,
             ),
+            Ask::Noticed { lines, .. } => say(
+                format!(
+                    "{}: somebody else's hand, {} changes. {} opens the list",
+                    title(ask),
+                    lines.len(),
+                    keys(Command::Open)
+                ),
+                Role::Error,
+            ),
             Ask::Verdict { question, .. } => {
                 say(format!("{question} {} opens the verdict", keys(Command::Verdict)), Role::StepParked);
             }

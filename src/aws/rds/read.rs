@@ -1,19 +1,19 @@
-//! RDS and Aurora (field guide section 2).
+//! Calls to RDS that change nothing.
 //!
 //! Global clusters are visible from every member Region: ask in the Region that must work. Status words are not
 //! closed sets and stay text.
 
-use async_trait::async_trait;
-
 use super::{
-    connection::ServiceClients,
-    convert::{arn_region, date_time, opt_time, safe},
-    error::CallError,
-    operation::{Accepted, Answered, Page, ReadOp, Site, WriteOp, pages},
-    write::WritingClients,
+    super::{
+        connection::ServiceClients,
+        convert::{arn_region, date_time, opt_time, safe},
+        error::CallError,
+        operation::{Answered, Page, ReadOp, Site, pages},
+    },
+    tags,
 };
 use crate::domain::{
-    CallDescription, Hazard, RegionId, Timestamp,
+    CallDescription, RegionId, Timestamp,
     resource::{DbCluster, DbEvent, DbInstance, DbSnapshot, GlobalCluster, GlobalFailover, GlobalMember},
     text::SafeText,
 };
@@ -144,6 +144,9 @@ fn db_cluster(raw: &aws_sdk_rds::types::DbCluster) -> DbCluster {
         engine_version: safe(raw.engine_version()),
         members: raw.db_cluster_members().iter().map(|member| safe(member.db_instance_identifier())).collect(),
         latest_restorable: opt_time(raw.latest_restorable_time()),
+        global_cluster: raw.global_cluster_identifier().map(str::to_owned),
+        replicates_from: raw.replication_source_identifier().map(str::to_owned),
+        tags: tags(raw.tag_list()),
     }
 }
 
@@ -198,6 +201,11 @@ fn db_instance(raw: &aws_sdk_rds::types::DbInstance) -> DbInstance {
         replica_of: raw.read_replica_source_db_instance_identifier().map(str::to_owned),
         replicas: raw.read_replica_db_instance_identifiers().to_vec(),
         replication,
+        cluster: raw.db_cluster_identifier().map(str::to_owned),
+        created: opt_time(raw.instance_create_time()),
+        encrypted: raw.storage_encrypted().unwrap_or(false),
+        protected: raw.deletion_protection().unwrap_or(false),
+        tags: tags(raw.tag_list()),
     }
 }
 
@@ -240,6 +248,9 @@ impl ReadOp for DescribeDbClusterSnapshots {
                     status: safe(raw.status()),
                     created: opt_time(raw.snapshot_create_time()),
                     percent: raw.percent_progress().and_then(|percent| u32::try_from(percent).ok()),
+                    copied_from: raw.source_db_cluster_snapshot_arn().map(str::to_owned),
+                    encrypted: raw.storage_encrypted().unwrap_or(false),
+                    tags: tags(raw.tag_list()),
                 };
                 let items = output.db_cluster_snapshots().iter().map(snapshot).collect();
                 Ok(Page { items, next: output.marker, request_id })
@@ -283,6 +294,9 @@ impl ReadOp for DescribeDbSnapshots {
                     status: safe(raw.status()),
                     created: opt_time(raw.original_snapshot_create_time().or(raw.snapshot_create_time())),
                     percent: raw.percent_progress().and_then(|percent| u32::try_from(percent).ok()),
+                    copied_from: raw.source_db_snapshot_identifier().map(str::to_owned),
+                    encrypted: raw.encrypted().unwrap_or(false),
+                    tags: tags(raw.tag_list()),
                 };
                 let items = output.db_snapshots().iter().map(snapshot).collect();
                 Ok(Page { items, next: output.marker, request_id })
@@ -332,125 +346,5 @@ impl ReadOp for DescribeDbEvents {
             }
         })
         .await
-    }
-}
-
-/// Planned move: no data is lost, both Regions must be well. Sent to the Region of the *current primary*.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SwitchoverGlobalCluster {
-    pub region: RegionId,
-    pub global_cluster: String,
-    /// ARN of the cluster that becomes the writer.
-    pub target_arn: String,
-}
-
-impl SwitchoverGlobalCluster {
-    fn site(&self) -> Site {
-        Site::writing("rds", "SwitchoverGlobalCluster", &self.region, Hazard::Disruptive)
-    }
-}
-
-#[async_trait]
-impl WriteOp for SwitchoverGlobalCluster {
-    fn describe(&self) -> CallDescription {
-        let params = vec![
-            ("GlobalClusterIdentifier", Some(self.global_cluster.clone())),
-            ("TargetDbClusterIdentifier", Some(self.target_arn.clone())),
-        ];
-        self.site().describe(params, &[])
-    }
-
-    async fn send(&self, clients: &WritingClients) -> Result<Accepted, CallError> {
-        let request = clients
-            .region(&self.region)?
-            .rds
-            .switchover_global_cluster()
-            .global_cluster_identifier(&self.global_cluster)
-            .target_db_cluster_identifier(&self.target_arn);
-        let (output, request_id) =
-            clients.call(&self.site(), |mark| request.customize().interceptor(mark).send()).await?;
-        let status = output.global_cluster().and_then(|cluster| cluster.status());
-        Ok(Accepted { request_id, detail: safe(status) })
-    }
-}
-
-/// Unplanned: what the target has not received is lost. Sent to the Region of the *target*, so that it works
-/// when the primary is gone. Without `AllowDataLoss=true` AWS would take it for a switchover (fact 10).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailoverGlobalCluster {
-    pub region: RegionId,
-    pub global_cluster: String,
-    /// ARN of the cluster that becomes the writer.
-    pub target_arn: String,
-}
-
-impl FailoverGlobalCluster {
-    fn site(&self) -> Site {
-        Site::writing("rds", "FailoverGlobalCluster", &self.region, Hazard::DataLoss)
-    }
-}
-
-#[async_trait]
-impl WriteOp for FailoverGlobalCluster {
-    fn describe(&self) -> CallDescription {
-        let params = vec![
-            ("GlobalClusterIdentifier", Some(self.global_cluster.clone())),
-            ("TargetDbClusterIdentifier", Some(self.target_arn.clone())),
-            ("AllowDataLoss", Some("true".to_owned())),
-        ];
-        self.site().describe(params, &[])
-    }
-
-    async fn send(&self, clients: &WritingClients) -> Result<Accepted, CallError> {
-        let request = clients
-            .region(&self.region)?
-            .rds
-            .failover_global_cluster()
-            .global_cluster_identifier(&self.global_cluster)
-            .target_db_cluster_identifier(&self.target_arn)
-            .allow_data_loss(true);
-        let (output, request_id) =
-            clients.call(&self.site(), |mark| request.customize().interceptor(mark).send()).await?;
-        let status = output.global_cluster().and_then(|cluster| cluster.status());
-        Ok(Accepted { request_id, detail: safe(status) })
-    }
-}
-
-/// Keeps a snapshot that AWS would delete, under a name of our own. The target's name is its idempotency token:
-/// `DBClusterSnapshotAlreadyExistsFault` means that it was done before (field guide 2.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CopyDbClusterSnapshot {
-    pub region: RegionId,
-    pub source: String,
-    pub target_id: String,
-}
-
-impl CopyDbClusterSnapshot {
-    fn site(&self) -> Site {
-        Site::writing("rds", "CopyDBClusterSnapshot", &self.region, Hazard::Reversible)
-    }
-}
-
-#[async_trait]
-impl WriteOp for CopyDbClusterSnapshot {
-    fn describe(&self) -> CallDescription {
-        let params = vec![
-            ("SourceDBClusterSnapshotIdentifier", Some(self.source.clone())),
-            ("TargetDBClusterSnapshotIdentifier", Some(self.target_id.clone())),
-        ];
-        self.site().describe(params, &[])
-    }
-
-    async fn send(&self, clients: &WritingClients) -> Result<Accepted, CallError> {
-        let request = clients
-            .region(&self.region)?
-            .rds
-            .copy_db_cluster_snapshot()
-            .source_db_cluster_snapshot_identifier(&self.source)
-            .target_db_cluster_snapshot_identifier(&self.target_id);
-        let (output, request_id) =
-            clients.call(&self.site(), |mark| request.customize().interceptor(mark).send()).await?;
-        let arn = output.db_cluster_snapshot().and_then(|snapshot| snapshot.db_cluster_snapshot_arn());
-        Ok(Accepted { request_id, detail: safe(arn) })
     }
 }

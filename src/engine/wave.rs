@@ -1,0 +1,122 @@
+//! A wave: planned from one snapshot, declared in one transaction, each app a run of its own.
+//!
+//! Must never: begin some of a list when the list cannot be written down whole. Which run may begin when is told by
+//! [`super::Shared::gate`]; what a wave is, is in `crate::runbook::wave`.
+
+use std::sync::Arc;
+
+use super::{Engine, Planned, Refusal, refusal};
+use crate::{
+    domain::{App, AppId, Timestamp, text::SafeText},
+    runbook::{
+        plan::{Plan, PlanRequest},
+        run::{Declaration, RunId},
+        spec::Variant,
+        wave::{self, Wave},
+    },
+};
+
+/// Which apps, by which of their runbooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaveRequest {
+    /// The role in the app's `runbooks` table: `failover`, `failback`, …
+    pub role: String,
+    /// Empty: every app that has a runbook of that role.
+    pub apps: Vec<AppId>,
+    pub parallel_max: u32,
+    pub variant: Variant,
+}
+
+/// What is typed to start a wave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaveDeclaration {
+    pub who: SafeText,
+    pub incident: SafeText,
+    /// Exactly [`Wave::phrase`].
+    pub phrase: String,
+    pub outage_at: Option<Timestamp>,
+}
+
+impl Engine {
+    /// The list, against what was read last: a thousand apps are not read anew one by one. Every step reads for
+    /// itself before it acts.
+    ///
+    /// # Errors
+    /// An unknown app, a circle of dependencies, or nothing that can go.
+    pub async fn plan_wave(&self, request: &WaveRequest) -> Result<Wave, Refusal> {
+        self.shared.refresh()?;
+        let snapshot = self.shared.latest().await;
+        let estate = &self.shared.estate;
+        let mut apps: Vec<&App> = Vec::new();
+        let mut left_out = Vec::new();
+        for id in &request.apps {
+            apps.push(estate.app(id).ok_or_else(|| refusal(format!("there is no app {id}")))?);
+        }
+        if request.apps.is_empty() {
+            apps = estate.apps.iter().filter(|app| app.runbooks.contains_key(request.role.as_str())).collect();
+        }
+        let ordered = wave::order(&apps).map_err(|why| refusal(why.to_string()))?;
+        let mut planned: Vec<(Arc<Plan>, Vec<AppId>)> = Vec::with_capacity(ordered.len());
+        for (id, after) in ordered {
+            let Some(runbook) = estate.app(&id).and_then(|app| app.runbooks.get(request.role.as_str())) else {
+                left_out.push((id, SafeText::new(format!("it has no runbook for {}", request.role))));
+                continue;
+            };
+            let mut one = PlanRequest::new(runbook.clone(), id.clone());
+            one.variant = request.variant;
+            match self.shared.draft(&one, &snapshot) {
+                Ok(frozen) => planned.push((self.keep(frozen, &one), after)),
+                Err(why) => left_out.push((id, SafeText::new(why.to_string()))),
+            }
+        }
+        wave::wave(planned, left_out, request.parallel_max).map_err(|why| refusal(why.to_string()))
+    }
+
+    /// Declares all runs of the list, or none.
+    ///
+    /// # Errors
+    /// When the phrase is not typed as it stands, a plan is not what it was, or an interlock stands in the way.
+    pub async fn declare_wave(&self, wave: &Wave, said: &WaveDeclaration) -> Result<Vec<RunId>, Refusal> {
+        let phrase = wave.phrase();
+        if said.phrase.trim() != phrase {
+            return Err(refusal(format!("not what is asked: type {phrase}")));
+        }
+        if said.who.trim().is_empty() || said.incident.trim().is_empty() {
+            return Err(refusal("who declares, and which incident?"));
+        }
+        self.shared.writable()?;
+        self.shared.refresh()?;
+        let snapshot = self.shared.latest().await;
+        let declarations = wave.declarations(&said.who, &said.incident, said.outage_at);
+        let mut runs: Vec<(Planned, Declaration)> = Vec::with_capacity(declarations.len());
+        let mut wrong = Vec::new();
+        for (item, declaration) in wave.items.iter().zip(declarations) {
+            let known = self.known(&item.plan.hash)?;
+            match self.still_the_same(&known, &snapshot) {
+                Ok(()) => runs.push((known, declaration)),
+                Err(why) => wrong.push(why.to_string()),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(refusal(wrong.join("; ")));
+        }
+        self.create(&runs).await
+    }
+
+    /// The unfinished runs of a wave, in its order.
+    #[must_use]
+    pub fn open_of_wave(&self, wave: &str) -> Vec<RunId> {
+        let state = self.shared.lock();
+        let mut open: Vec<(u32, RunId)> = state
+            .courses
+            .values()
+            .filter(|course| !course.shown.phase.ended())
+            .filter_map(|course| {
+                let mark = course.shown.declaration.wave.as_ref().filter(|mark| mark.id == wave)?;
+                Some((mark.ordinal, course.shown.id))
+            })
+            .collect();
+        open.sort_unstable();
+        open.into_iter().map(|(_, run)| run).collect()
+    }
+}

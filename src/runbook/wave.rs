@@ -1,0 +1,198 @@
+//! Many apps moved together: in the order of their dependencies, so many at a time, as one list with one phrase.
+//!
+//! Pure. A wave is no run of its own: each app keeps its run, its plan and its record, and bears the wave's mark.
+//! Must never: let one phrase stand for a loss that it does not name.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    build::digest_of,
+    guards,
+    plan::{Plan, PlanHash},
+    run::{Declaration, WaveMark},
+};
+use crate::domain::{App, AppId, Hazard, RegionId, text::SafeText, time};
+
+/// Runs of a wave that are under way at the same time unless somebody says otherwise: what two people can follow.
+pub const PARALLEL_DEFAULT: u32 = 4;
+
+/// One list, as it is looked at and confirmed.
+#[derive(Clone, Debug)]
+pub struct Wave {
+    /// SHA-256 over the hashes of the plans in order, hex.
+    pub id: String,
+    /// In the order in which they begin.
+    pub items: Vec<Item>,
+    /// Apps that were asked for and cannot go, each with why.
+    pub left_out: Vec<(AppId, SafeText)>,
+    pub parallel_max: u32,
+    pub target_region: RegionId,
+    pub target_name: SafeText,
+    /// The rung of the largest loss that is bounded; `None`: nothing is lost.
+    pub accepts: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub plan: Arc<Plan>,
+    /// Apps of the wave that it waits for.
+    pub after: Vec<AppId>,
+    pub loss: Loss,
+}
+
+/// What one app of the wave could lose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    Nothing,
+    /// Rounded up to its rung.
+    UpTo(Duration),
+    /// Not in anybody's phrase: asked for when its turn comes.
+    Unbounded,
+}
+
+impl Loss {
+    fn of(plan: &Plan) -> Self {
+        let mut worst = Self::Nothing;
+        for step in plan.steps.iter().filter(|step| step.hazard == Hazard::DataLoss) {
+            match step.loss.as_ref().and_then(|loss| loss.bound) {
+                None => return Self::Unbounded,
+                Some(bound) => {
+                    let rung = guards::rounded_up(bound);
+                    worst = match worst {
+                        Self::UpTo(known) if known >= rung => worst,
+                        _ => Self::UpTo(rung),
+                    };
+                }
+            }
+        }
+        worst
+    }
+}
+
+/// Why there is no wave.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoWave {
+    #[error("these apps depend on each other in a circle: {}", .0.iter().map(AppId::as_str).collect::<Vec<_>>().join(", "))]
+    Circle(Vec<AppId>),
+    #[error("the wave has no app that can go")]
+    Empty,
+    #[error("the apps go to different Regions: {0} and {1}")]
+    TwoTargets(RegionId, RegionId),
+}
+
+/// Dependencies first; apps of the same depth in the order given.
+///
+/// # Errors
+/// The apps of a circle.
+pub fn order(apps: &[&App]) -> Result<Vec<(AppId, Vec<AppId>)>, NoWave> {
+    let inside: BTreeSet<&AppId> = apps.iter().map(|app| &app.id).collect();
+    let mut waits: BTreeMap<&AppId, usize> = BTreeMap::new();
+    let mut followers: BTreeMap<&AppId, Vec<&App>> = BTreeMap::new();
+    let within = |app: &&App| app.depends_on.iter().filter(|on| inside.contains(on)).cloned().collect::<Vec<AppId>>();
+    for app in apps {
+        waits.insert(&app.id, app.depends_on.iter().filter(|on| inside.contains(on)).count());
+        for on in app.depends_on.iter().filter(|on| inside.contains(on)) {
+            followers.entry(on).or_default().push(app);
+        }
+    }
+    let mut ready: std::collections::VecDeque<&App> = apps.iter().filter(|app| waits[&app.id] == 0).copied().collect();
+    let mut ordered = Vec::with_capacity(apps.len());
+    while let Some(app) = ready.pop_front() {
+        ordered.push((app.id.clone(), within(&app)));
+        for follower in followers.get(&app.id).into_iter().flatten() {
+            if let Some(left) = waits.get_mut(&follower.id) {
+                *left -= 1;
+                if *left == 0 {
+                    ready.push_back(follower);
+                }
+            }
+        }
+    }
+    if ordered.len() == apps.len() {
+        return Ok(ordered);
+    }
+    let done: BTreeSet<&AppId> = ordered.iter().map(|(app, _)| app).collect();
+    Err(NoWave::Circle(inside.into_iter().filter(|app| !done.contains(app)).cloned().collect()))
+}
+
+/// The list, from plans in the order of [`order`]. A plan that an interlock forbids is left out with those that wait
+/// for it: a wave never begins what could not be begun alone.
+///
+/// # Errors
+/// When nothing can go, or not all go the same way.
+pub fn wave(
+    planned: Vec<(Arc<Plan>, Vec<AppId>)>,
+    mut left_out: Vec<(AppId, SafeText)>,
+    parallel_max: u32,
+) -> Result<Wave, NoWave> {
+    let mut items: Vec<Item> = Vec::with_capacity(planned.len());
+    let mut out: BTreeSet<AppId> = left_out.iter().map(|(app, _)| app.clone()).collect();
+    for (plan, after) in planned {
+        let waits_for = after.iter().find(|app| out.contains(*app));
+        let why = match (plan.interlocks.first(), waits_for) {
+            (Some(interlock), _) => Some(interlock.text.clone()),
+            (None, Some(app)) => Some(SafeText::new(format!("waits for {app}, which cannot go"))),
+            (None, None) => None,
+        };
+        if let Some(why) = why {
+            out.insert(plan.app.clone());
+            left_out.push((plan.app.clone(), why));
+        } else {
+            let loss = Loss::of(&plan);
+            items.push(Item { plan, after, loss });
+        }
+    }
+    let first = items.first().ok_or(NoWave::Empty)?;
+    let (target_region, target_name) = (first.plan.target_region.clone(), first.plan.target_name.clone());
+    if let Some(other) = items.iter().find(|item| item.plan.target_region != target_region) {
+        return Err(NoWave::TwoTargets(target_region, other.plan.target_region.clone()));
+    }
+    let hashes: Vec<&PlanHash> = items.iter().map(|item| &item.plan.hash).collect();
+    let id = digest_of(&hashes);
+    let bounded = items.iter().filter_map(|item| match item.loss {
+        Loss::UpTo(rung) => Some(rung),
+        Loss::Nothing | Loss::Unbounded => None,
+    });
+    let accepts = bounded.max();
+    Ok(Wave { id, items, left_out, parallel_max: parallel_max.max(1), target_region, target_name, accepts })
+}
+
+impl Wave {
+    /// What is typed to start it: how many, where to, and what may be lost.
+    #[must_use]
+    pub fn phrase(&self) -> String {
+        let apps = if self.items.len() == 1 { "app" } else { "apps" };
+        let head = format!("{} {apps} to {}", self.items.len(), self.target_name);
+        self.accepts.map_or_else(|| head.clone(), |rung| format!("{head}, up to {}", time::short(rung)))
+    }
+
+    /// The declaration of each of its runs.
+    #[must_use]
+    pub fn declarations(
+        &self,
+        who: &SafeText,
+        incident: &SafeText,
+        outage_at: Option<crate::domain::Timestamp>,
+    ) -> Vec<Declaration> {
+        let of = |(n, item): (usize, &Item)| Declaration {
+            who: who.clone(),
+            incident: incident.clone(),
+            app: item.plan.app.to_string(),
+            region: self.target_region.to_string(),
+            outage_at,
+            wave: Some(WaveMark {
+                id: self.id.clone(),
+                ordinal: n as u32 + 1,
+                size: self.items.len() as u32,
+                after: item.after.clone(),
+                parallel_max: self.parallel_max,
+                accepts: self.accepts,
+            }),
+        };
+        self.items.iter().enumerate().map(of).collect()
+    }
+}
