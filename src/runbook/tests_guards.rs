@@ -169,6 +169,11 @@ fn a_fence_has_three_grades_and_a_writer_that_answers_is_none() {
         replica_of: None,
         replicas: Vec::new(),
         replication: None,
+        cluster: None,
+        created: None,
+        encrypted: true,
+        protected: false,
+        tags: crate::domain::resource::Tags::default(),
     };
     stopped.put("payments-global", Side::Primary, What::Instance, Fact::Instance(instance.clone()));
     assert_eq!(holds(&stopped, fenced()), Holds::Yes);

@@ -15,7 +15,7 @@ use crate::{
     domain::{CallDescription, Hazard, kind::ParamShape, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -36,6 +36,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "delete the instance by hand: the cluster's data is not touched",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-instance"),
     default_timeout: Duration::from_mins(60),
     default_expect: Duration::from_mins(8),
 };

@@ -16,7 +16,7 @@ use crate::{
     domain::{CallDescription, Hazard, kind::ParamShape, resource::GlobalCluster, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -32,6 +32,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "remove the cluster from it and delete it by hand",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-global-cluster"),
     default_timeout: Duration::from_mins(15),
     default_expect: Duration::from_mins(1),
 };

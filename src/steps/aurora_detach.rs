@@ -25,7 +25,7 @@ use crate::{
     runbook::{
         build::Outline,
         guards::{self, LossBound},
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -44,6 +44,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "irreversible because a cluster never comes back into a global database that it left: the topology is rebuilt by hand",
     mutating: Mutating::Yes,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(15),
     default_expect: Duration::from_mins(1),
 };

@@ -18,7 +18,7 @@ use crate::{
     domain::{CallDescription, Hazard, kind::ParamShape, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec, StepParamSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -36,6 +36,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "take it out of the global database and delete it by hand",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-cluster"),
     // Documented: minutes to hours.
     default_timeout: Duration::from_hours(12),
     default_expect: Duration::from_mins(20),

@@ -17,7 +17,7 @@ use crate::{
     domain::{CallDescription, Hazard, kind::ParamShape, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec},
+        spec::{Lasting, Mutating, StepKindSpec},
     },
 };
 
@@ -34,6 +34,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "delete the copy by hand",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-snapshot"),
     // Documented: a copy "can take hours" (field guide 2.3).
     default_timeout: Duration::from_hours(6),
     default_expect: Duration::from_mins(20),

@@ -17,7 +17,7 @@ use crate::{
     domain::{CallDescription, Component, Hazard, Side, kind::ParamShape, resource::DbInstance, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec},
+        spec::{Lasting, Mutating, StepKindSpec},
     },
 };
 
@@ -40,6 +40,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "delete the replica: its source is not touched",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-instance"),
     default_timeout: Duration::from_hours(12),
     default_expect: Duration::from_mins(40),
 };

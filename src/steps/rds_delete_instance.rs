@@ -22,7 +22,7 @@ use crate::{
     domain::{CallDescription, Estate, Hazard, kind::ParamShape, resource::DbInstance, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec},
+        spec::{Lasting, Mutating, StepKindSpec},
     },
 };
 
@@ -47,6 +47,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "irreversible because its storage and its automated backups go with it: only a final snapshot brings it back",
     mutating: Mutating::Yes,
+    lasting: Lasting::Clears("rds-instance"),
     default_timeout: Duration::from_mins(60),
     default_expect: Duration::from_mins(4),
 };

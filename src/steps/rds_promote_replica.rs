@@ -18,7 +18,7 @@ use crate::{
     runbook::{
         build::Outline,
         guards::{self, LossBound},
-        spec::{Mutating, StepKindSpec},
+        spec::{Lasting, Mutating, StepKindSpec},
     },
 };
 
@@ -38,6 +38,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "irreversible because a promoted replica never follows its source again: the way back is a new replica in the other direction",
     mutating: Mutating::Yes,
+    lasting: Lasting::Nothing,
     default_timeout: Duration::from_mins(30),
     default_expect: Duration::from_mins(6),
 };

@@ -20,7 +20,7 @@ use crate::{
     domain::{CallDescription, Hazard, Timestamp, kind::ParamShape, resource::DbInstance, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec},
+        spec::{Lasting, Mutating, StepKindSpec},
     },
 };
 
@@ -43,6 +43,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "rds.delete-instance of what it made",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-instance"),
     default_timeout: Duration::from_hours(4),
     default_expect: Duration::from_mins(30),
 };

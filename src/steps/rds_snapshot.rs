@@ -13,7 +13,7 @@ use crate::{
     domain::{CallDescription, Hazard, kind::ParamShape, text::SafeText},
     runbook::{
         build::Outline,
-        spec::{Mutating, StepKindSpec},
+        spec::{Lasting, Mutating, StepKindSpec},
     },
 };
 
@@ -28,6 +28,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     ],
     undo: "delete the snapshot by hand",
     mutating: Mutating::Yes,
+    lasting: Lasting::Leaves("rds-snapshot"),
     default_timeout: Duration::from_mins(60),
     default_expect: Duration::from_mins(5),
 };
