@@ -17,6 +17,7 @@ use pointsman::{
     runbook::{
         run::RunId,
         spec::RunbookKind,
+        spec::Variant,
         summary::{Ending, RunSummary},
     },
 };
@@ -73,6 +74,11 @@ fn summary(run: u64) -> RunSummary {
         took: (0..6).map(step).collect(),
         loss_accepted: None,
         unprotected_since: None,
+        wave: None,
+        leftovers: Vec::new(),
+        measured: None,
+        variant: Variant::default(),
+        skipped: 0,
     }
 }
 
