@@ -23,7 +23,7 @@ use pointsman::{
     engine::{Engine, EngineParts, Facts, Permissions, SqliteStore},
     estate, probes,
     runbook::{
-        plan::Plan,
+        plan::{Plan, PlanRequest},
         run::{Answer, Ask, Declaration, Phase},
         spec::{RunbookKind, RunbookSpec},
     },
@@ -134,6 +134,10 @@ impl Facts for Collected {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
         self.0.fresh(app).await
     }
+
+    async fn latest(&self) -> Arc<Snapshot> {
+        self.0.snapshots().borrow().clone()
+    }
 }
 
 static BANK: LazyLock<(Arc<Estate>, Vec<Arc<RunbookSpec>>)> = LazyLock::new(|| {
@@ -234,7 +238,8 @@ impl Bridge {
     }
 
     async fn plan(&self, runbook: &RunbookSpec, app: &AppId) -> Arc<Plan> {
-        let plan = self.engine.plan(&runbook.id, app);
+        let request = PlanRequest::new(runbook.id.clone(), app.clone());
+        let plan = self.engine.plan(&request);
         let plan = tokio::time::timeout(STUCK, plan).await.expect("a plan in time");
         plan.unwrap_or_else(|error| panic!("{} for {app}: {error}", runbook.id))
     }
