@@ -441,7 +441,7 @@ impl Site {
             return Err(SafeText::new(why));
         }
         let traces = Traces { leaves: acting.leaves(&call), clears: acting.clears(&call) };
-        Ok((Ready::Send { call, traces }, Some(act)))
+        Ok((Ready::Send { call: Box::new(call), traces: Box::new(traces) }, Some(act)))
     }
 
     /// The one place where something goes out.

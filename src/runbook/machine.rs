@@ -167,7 +167,7 @@ pub struct Survey {
 /// What is to be sent, or why nothing is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ready {
-    Send { call: CallDescription, traces: Traces },
+    Send { call: Box<CallDescription>, traces: Box<Traces> },
     AlreadyDone(SafeText),
     Busy(SafeText),
     PassOver(SafeText),
@@ -318,7 +318,7 @@ impl Machine {
         let Some(n) = event.step().and_then(|step| self.course.index(step)) else { return };
         let slot = &mut self.slots[n];
         match event {
-            Event::Begun { .. } => *slot = Slot { since: Some(*now), ..Slot::default() },
+            Event::Begun { .. } | Event::Outcome { .. } => *slot = Slot { since: Some(*now), ..Slot::default() },
             Event::Guarded { .. } => {
                 if let Stage::Surveyed(_, noted) = &mut slot.stage {
                     *noted = Noted::Yes;
@@ -326,7 +326,6 @@ impl Machine {
             }
             Event::Intended { .. } => {}
             Event::Sent { .. } => slot.stage = Stage::ToSend,
-            Event::Outcome { .. } => *slot = Slot { since: Some(*now), ..Slot::default() },
             Event::Answered { .. } | Event::Withdrawn { .. } | Event::Voided { .. } | Event::Asked { .. } => {
                 slot.stage = Stage::Idle;
                 slot.due = None;
@@ -401,13 +400,12 @@ impl Machine {
     fn of_step(&mut self, n: usize, now: &Moment) -> Turn {
         let step = self.id(n);
         match decide::of_step(&self.course, n) {
-            Next::Begin(_) if self.gate == Gate::Closed => Turn::Nothing,
+            // A run that waits for its turn in a wave begins nothing and asks for nothing.
+            Next::Begin(_) | Next::Ask(Ask::Rearm) if self.gate == Gate::Closed => Turn::Nothing,
             Next::Begin(_) => {
                 let attempt = self.course.shown.steps[n].attempts + 1;
                 Turn::append(Event::Begun { step, attempt })
             }
-            // A run that waits for its turn in a wave asks for nothing.
-            Next::Ask(Ask::Rearm) if self.gate == Gate::Closed => Turn::Nothing,
             Next::Ask(ask) => Turn::append(Event::Asked { ask }),
             Next::Check(_) => self.check(n, now),
             Next::Withdraw(_) => self.send_or_withdraw(n),
@@ -437,7 +435,7 @@ impl Machine {
                 Err(why) => self.park(n, why, now),
                 Ok(Finding::Done(detail)) => Turn::append(Event::Done { step: self.id(n), detail }),
                 Ok(Finding::Failed(detail)) => self.failed_reading(n, detail, now),
-                Ok(Finding::NotYet(detail)) => self.later_or_fail(n, "not so within", detail, now),
+                Ok(Finding::NotYet(detail)) => self.later_or_fail(n, "not so within", &detail, now),
             },
             stage => self.start_or_wait(n, stage, Errand::Read, now),
         }
@@ -477,12 +475,7 @@ impl Machine {
     fn act(&mut self, n: usize, now: &Moment) -> Turn {
         match self.take(n) {
             Stage::Back(Report::Surveyed(Err(why))) => self.park(n, why, now),
-            Stage::Back(Report::Surveyed(Ok(survey))) => {
-                let guards = survey.guards.clone();
-                self.slots[n].stage = Stage::Surveyed(survey, Noted::No);
-                Turn::append(Event::Guarded { step: self.id(n), guards })
-            }
-            Stage::Surveyed(survey, Noted::No) => {
+            Stage::Back(Report::Surveyed(Ok(survey))) | Stage::Surveyed(survey, Noted::No) => {
                 let guards = survey.guards.clone();
                 self.slots[n].stage = Stage::Surveyed(survey, Noted::No);
                 Turn::append(Event::Guarded { step: self.id(n), guards })
@@ -532,7 +525,7 @@ impl Machine {
                 return self.park(n, SafeText::new(why), now);
             }
             Ready::NotNow(why) => return self.park(n, why, now),
-            Ready::Send { call, traces } => (call, traces),
+            Ready::Send { call, traces } => (*call, *traces),
         };
         if let Some(why) = &survey.interlock {
             return self.park(n, why.clone(), now);
@@ -601,7 +594,7 @@ impl Machine {
             }
             Stage::Back(Report::Looked(
                 Observed::InProgress(detail) | Observed::NotDone(detail) | Observed::Unclear(detail),
-            )) => self.later_or_fail(n, "accepted, but not seen done within", detail, now),
+            )) => self.later_or_fail(n, "accepted, but not seen done within", &detail, now),
             stage => self.start_or_wait(n, stage, Errand::Look, now),
         }
     }
@@ -649,10 +642,10 @@ impl Machine {
         Turn::append(Event::Asked { ask: Ask::Verdict { step: self.id(n), question } })
     }
 
-    fn later_or_fail(&mut self, n: usize, late: &str, detail: SafeText, now: &Moment) -> Turn {
+    fn later_or_fail(&mut self, n: usize, late: &str, detail: &SafeText, now: &Moment) -> Turn {
         let timeout = self.planned(n).timeout;
         if self.elapsed(n, now) <= timeout {
-            self.show(n, &detail);
+            self.show(n, detail);
             return self.later(n, self.rules.poll, now);
         }
         self.fail(n, SafeText::new(format!("{late} {}: {detail}", time::short(timeout))))

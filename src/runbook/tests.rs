@@ -544,7 +544,7 @@ fn what_a_call_made_is_left_over_until_another_call_took_it_away() {
     });
     assert!(tape.course.shown.leftovers.is_empty(), "nothing went out yet");
     tape.sent();
-    assert_eq!(tape.course.shown.leftovers, [made.clone()], "from here on it may be there");
+    assert_eq!(tape.course.shown.leftovers, std::slice::from_ref(&made), "from here on it may be there");
     let mut refused = Tape { course: tape.course.clone(), entries: tape.entries.clone(), now: tape.now };
     let no = Outcome::Refused { code: "Throttling".into(), message: "later".into(), request_id: None };
     refused.outcome(no);
