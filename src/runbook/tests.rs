@@ -9,7 +9,7 @@ use super::{
     fold::{self, Course},
     guards::{LossBound, loss_phrase, rounded_up, worse},
     plan::{GuardReading, Holds, Plan, PlanHash, PlannedStep},
-    run::{Answer, Ask, Declaration, Phase, Ruling, RunId, StepPhase},
+    run::{Answer, Ask, Declaration, Phase, Ruling, RunId, StepPhase, WaveMark},
     spec::{Guard, GuardSpec, OnFailure, Only, RunbookKind, Variant},
 };
 use crate::domain::{CallDescription, Hazard, SafeText, Side, StepId, Timestamp, compliance::RtoEstimate};
@@ -464,4 +464,33 @@ fn a_resume_is_a_new_driver_and_keeps_what_was_confirmed() {
     tape.put(driven(2));
     assert_eq!(decide::judge(&tape.course, 1, &readings(Holds::Yes), None), Judged::Go);
     assert_eq!(tape.course.shown.epoch, 2);
+}
+
+#[test]
+fn the_list_of_a_wave_confirms_the_first_attempt_only() {
+    let mut tape = Tape::at_promote(Hazard::Disruptive);
+    tape.course.shown.declaration.wave = Some(WaveMark {
+        id: "list".into(),
+        ordinal: 1,
+        size: 2,
+        after: Vec::new(),
+        parallel_max: 1,
+        accepts: None,
+    });
+    assert_eq!(decide::judge(&tape.course, 1, &readings(Holds::Yes), None), Judged::Go);
+    tape.intended().sent().outcome(Outcome::Refused { code: "x".into(), message: "y".into(), request_id: None });
+    tape.put(Event::Parked { step: Some("promote".into()), why: "refused".into() })
+        .answer(Answer::Retry { step: "promote".into() })
+        .answer(Answer::Rearm(declaration()))
+        .put(Event::Begun { step: "promote".into(), attempt: 2 });
+    let again = decide::judge(&tape.course, 1, &readings(Holds::Yes), None);
+    assert_eq!(again, Judged::Ask(Ask::Chord { step: "promote".into() }));
+    assert!(tape.refuses(Event::Intended {
+        step: "promote".into(),
+        attempt: 2,
+        plan_hash: PlanHash("7c41e2".into()),
+        call: call(),
+        request_digest: "d".into(),
+        guards: Vec::new(),
+    }));
 }
