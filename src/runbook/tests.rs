@@ -469,14 +469,8 @@ fn a_resume_is_a_new_driver_and_keeps_what_was_confirmed() {
 #[test]
 fn the_list_of_a_wave_confirms_the_first_attempt_only() {
     let mut tape = Tape::at_promote(Hazard::Disruptive);
-    tape.course.shown.declaration.wave = Some(WaveMark {
-        id: "list".into(),
-        ordinal: 1,
-        size: 2,
-        after: Vec::new(),
-        parallel_max: 1,
-        accepts: None,
-    });
+    tape.course.shown.declaration.wave =
+        Some(WaveMark { id: "list".into(), ordinal: 1, size: 2, after: Vec::new(), parallel_max: 1, accepts: None });
     assert_eq!(decide::judge(&tape.course, 1, &readings(Holds::Yes), None), Judged::Go);
     tape.intended().sent().outcome(Outcome::Refused { code: "x".into(), message: "y".into(), request_id: None });
     tape.put(Event::Parked { step: Some("promote".into()), why: "refused".into() })
