@@ -79,6 +79,7 @@ fn told(seed: u64, plant: Plant) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long the soak took is measured on the wall")]
 fn many(arguments: &Arguments, plant: Plant) -> ExitCode {
     let began = Instant::now();
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -107,7 +108,9 @@ fn many(arguments: &Arguments, plant: Plant) -> ExitCode {
         workers.into_iter().map(|worker| worker.join().expect("a worker ends with its result")).collect()
     });
     let mut sum = Tally::default();
-    results.iter().for_each(|(tally, _)| sum.add(tally));
+    for (tally, _) in &results {
+        sum.add(tally);
+    }
     for failure in results.iter().filter_map(|(_, failure)| failure.as_ref()) {
         println!("{failure}");
     }

@@ -4,7 +4,9 @@
 
 mod soak_kit;
 
-use soak_kit::{broken::Plant, soak};
+use std::{panic::resume_unwind, thread};
+
+use soak_kit::{Tally, broken::Plant, soak};
 
 /// Seeds of the honest engine here; the example takes thousands.
 const SEEDS: u64 = 200;
@@ -14,17 +16,24 @@ const CAUGHT_WITHIN: u64 = 60;
 
 #[test]
 fn the_engine_keeps_every_law_in_every_world() {
-    let (mut calls, mut takeovers) = (0, 0);
-    for seed in 0..SEEDS {
-        match soak(seed, Plant::Honest) {
-            Ok(tally) => {
-                calls += tally.calls;
-                takeovers += tally.drivers - tally.runs;
+    let half = |first: u64| {
+        let mut sum = Tally::default();
+        for seed in (first..SEEDS).step_by(2) {
+            match soak(seed, Plant::Honest) {
+                Ok(tally) => sum.add(&tally),
+                Err(failure) => panic!("{failure}"),
             }
-            Err(failure) => panic!("{failure}"),
         }
-    }
-    assert!(calls > SEEDS && takeovers > SEEDS, "the soak did something: {calls} calls, {takeovers} take-overs");
+        sum
+    };
+    let sum = thread::scope(|scope| {
+        let other = scope.spawn(|| half(1));
+        let mut sum = half(0);
+        sum.add(&other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        sum
+    });
+    let Tally { runs, completed, calls, drivers, .. } = sum;
+    assert!(calls > SEEDS && drivers - runs > SEEDS && completed > runs / 2, "the soak did something: {sum:?}");
 }
 
 #[test]

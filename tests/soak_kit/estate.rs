@@ -21,7 +21,7 @@ use super::Weather;
 pub const T0: i64 = 1_800_000_000_000;
 
 pub fn stamp(now: u64) -> Timestamp {
-    Timestamp::from_millis(T0 + now as i64)
+    Timestamp::from_millis(T0.saturating_add_unsigned(now))
 }
 
 #[derive(Clone, Debug)]
@@ -144,7 +144,9 @@ impl AppSpec {
             }
             after.sort();
             after.dedup();
-            let takes = rng.u64(2..=30) * 1_000 * scale;
+            // Some waits are longer than a console stays armed.
+            let long = *role == Role::Read && rng.u8(0..16) == 0;
+            let takes = if long { 17 * 60_000 } else { rng.u64(2..=30) * 1_000 * scale };
             let (guards, rests_on) = guards(rng, *role, flags, weather);
             natures.insert(name.clone(), Nature { role: *role, takes, rests_on });
             steps.push(step(rng, &name, *role, after, takes, guards));

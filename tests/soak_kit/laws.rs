@@ -17,7 +17,7 @@ use pointsman::{
         fold::{self, Course},
         guards,
         plan::PlanHash,
-        run::{Answer, Ask, Phase, Ruling, RunId},
+        run::{Answer, Ask, Ruling, RunId},
     },
 };
 
@@ -480,10 +480,4 @@ pub fn makespan(soak: &Soak) -> Result<(), Breach> {
         }
     }
     Ok(())
-}
-
-/// Whoever waits is said to wait for somebody.
-#[must_use]
-pub fn says_who(phase: &Phase) -> bool {
-    matches!(phase, Phase::Waiting(_) | Phase::Parked { .. } | Phase::Held)
 }

@@ -4,7 +4,10 @@
 //! Shared by `tests/soak.rs` and `examples/soak.rs`. Where to look next: [`rim`] (what happens), [`laws`] (what must
 //! hold), [`broken`] (engines that must be caught).
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    panic::catch_unwind,
+};
 
 use fastrand::Rng;
 
@@ -117,7 +120,12 @@ pub fn lived(seed: u64, plant: Plant, weather: Weather) -> (Soak, Result<(), Bre
 }
 
 fn one(seed: u64, plant: Plant, weather: Weather) -> Result<(Soak, Tally), Box<Failure>> {
-    let (soak, judged) = lived(seed, plant, weather);
+    let lived = catch_unwind(|| lived(seed, plant, weather)).map_err(|_| {
+        let text = "what it said stands above".to_owned();
+        let breach = Breach { law: "the engine does not panic", run: 0, line: 0, text };
+        Box::new(Failure { seed, weather, breach, trace: String::new() })
+    });
+    let (soak, judged) = lived?;
     let count = |what: fn(&journal::Log) -> bool| soak.journal.runs.iter().filter(|log| what(log)).count() as u64;
     let tally = Tally {
         runs: soak.journal.runs.len() as u64,

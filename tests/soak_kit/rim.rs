@@ -480,6 +480,9 @@ impl Soak {
             let at = self.drivers[d].stalled_until;
             return self.agenda.put(at, Happens::Back { driver: d, task: *task, call });
         }
+        if !self.drivers[d].machine.waits_for(task) {
+            return;
+        }
         let report = match call {
             Some(call) => Report::Sent(self.world.answer(call)),
             None => self.errand(d, task),
@@ -493,7 +496,7 @@ impl Soak {
         let app = self.journal.runs[run].app;
         let course = &self.drivers[d].machine.course;
         let frozen: Arc<Frozen> = Arc::clone(&course.frozen);
-        let Some(planned) = frozen.plan.steps.get(n) else { return Report::Found(Err("of an older plan".into())) };
+        let planned = &frozen.plan.steps[n];
         let nature = self.estate.apps[app].natures[&planned.id].clone();
         match task.what {
             Errand::Read => {

@@ -24,7 +24,7 @@ use super::{
 };
 
 /// How far behind a stale read may be: less than what the engine waits before it believes that nothing happened.
-const STALE_MAX: u64 = 12_000;
+const STALE_MAX: u64 = 18_000;
 
 pub struct World {
     pub rng: Rng,
@@ -134,7 +134,11 @@ impl World {
 
     /// How long one read or call takes.
     pub fn takes(&mut self) -> u64 {
-        if self.storms(6) { self.rng.u64(1_000..4_000) } else { self.rng.u64(30..300) }
+        match self.rng.u8(0..100) {
+            0..6 if self.weather == Weather::Storm => self.rng.u64(1_000..4_000),
+            6..8 if self.weather == Weather::Storm => self.rng.u64(4_000..90_000),
+            _ => self.rng.u64(30..300),
+        }
     }
 
     fn stale(&mut self, now: u64) -> u64 {
@@ -241,18 +245,25 @@ impl World {
         let unknown = || Outcome::Unknown { why: "no answer in time".into() };
         let fate = if self.weather == Weather::Storm { self.rng.u8(0..16) } else { 15 };
         let soon = now + self.takes();
+        let late = now + self.rng.u64(1_000..=10_000);
         let (outcome, answers_at, lands_at) = match fate {
             _ if self.apps[app].expired_until > now => (refused("ExpiredToken"), soon, None),
             0 => (refused("AccessDenied"), soon, None),
             1 => (refused("Throttling"), soon, None),
-            2 | 3 => (unknown(), now + 10_000, Some(soon)),
-            4 => (unknown(), now + 10_000, None),
-            5 => (unknown(), now + 10_000, Some(now + 10_000 + self.rng.u64(0..90_000))),
+            2 | 3 => (unknown(), late, Some(soon.min(late))),
+            4 => (unknown(), late, None),
+            5 => (unknown(), late, Some(late + self.rng.u64(0..90_000))),
             _ => {
                 let outcome = Outcome::Succeeded { request_id: Some("r".into()), detail: SafeText::default() };
                 (outcome, soon, Some(soon))
             }
         };
+        if matches!(outcome, Outcome::Unknown { .. }) && self.rng.u8(0..3) == 0 {
+            // What swallowed the answer often hides the outcome too.
+            let until = now + self.rng.u64(20_000..240_000);
+            let gone = &mut self.apps[app].gone_until;
+            *gone = until.max(*gone);
+        }
         let digest = digest_of(sent);
         self.calls.push(Call { run, app, step, digest, at: now, recorded, landed: None, two_writers: false, outcome });
         Sent { call: self.calls.len() - 1, answers_at, lands_at }
@@ -278,7 +289,7 @@ impl World {
     }
 
     pub fn look(&mut self, app: usize, step: &StepId, now: u64) -> Observed {
-        if self.storms(12) || (self.apps[app].gone_until > now && self.storms(60)) {
+        if self.storms(8) || self.apps[app].gone_until > now {
             return Observed::Unclear("it cannot be read".into());
         }
         let seen = self.stale(now);
@@ -292,7 +303,10 @@ impl World {
     /// What a person finds who looks for themselves; they may be wrong.
     pub fn ruling(&mut self, app: usize, step: &StepId) -> Ruling {
         let landed = self.apps[app].effects.contains_key(step);
-        if landed != self.storms(20) { Ruling::Applied } else { Ruling::NotApplied }
+        match (landed, self.storms(20)) {
+            (true, false) | (false, true) => Ruling::Applied,
+            _ => Ruling::NotApplied,
+        }
     }
 
     /// What is left of it all, to be compared between runs of the same estate.
