@@ -167,6 +167,9 @@ impl Driver {
 
     fn back(&mut self, back: Back) {
         let Back { task, report, keep } = back;
+        if !self.machine.waits_for(&task) {
+            return; // or the call prepared for an attempt that is over would be sent for the present one
+        }
         match keep {
             Keep::Nothing => {}
             Keep::Facts(snapshot) => {

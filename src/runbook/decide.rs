@@ -129,7 +129,8 @@ pub fn judge(course: &Course, n: usize, readings: &[GuardReading], loss: Option<
         };
     }
     let Some(confirmed) = &progress.confirmed else {
-        if let Some(wave) = &course.shown.declaration.wave {
+        // The list was confirmed once: what is tried again is confirmed by itself.
+        if let Some(wave) = course.shown.declaration.wave.as_ref().filter(|_| course.shown.steps[n].attempts <= 1) {
             return of_wave(wave, planned, readings, loss);
         }
         return match planned.hazard {

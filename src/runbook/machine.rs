@@ -334,9 +334,17 @@ impl Machine {
         }
     }
 
+    /// Whether somebody waits for what the task brings: not after its step was begun anew, skipped, or planned
+    /// otherwise. What it brings must then not be kept for the next task of the step either.
+    #[must_use]
+    pub fn waits_for(&self, task: &Task) -> bool {
+        let stage = self.slots.get(task.step).map(|slot| &slot.stage);
+        matches!(stage, Some(Stage::Out(ticket) | Stage::Preparing(ticket, _)) if *ticket == task.ticket)
+    }
+
     /// What a task brought. A report that nobody waits for is dropped.
     pub fn report(&mut self, task: &Task, report: Report) {
-        let slot = &mut self.slots[task.step];
+        let Some(slot) = self.slots.get_mut(task.step) else { return }; // of a plan that was longer
         match std::mem::take(&mut slot.stage) {
             Stage::Out(ticket) if ticket == task.ticket => slot.stage = Stage::Back(report),
             Stage::Preparing(ticket, survey) if ticket == task.ticket => {
