@@ -26,10 +26,12 @@ use crate::{
         call::CallRecord,
         compliance::{self, Execution, Question},
         diagnostic::{Level, SourceFile, render},
+        scenario::Scenario,
     },
     engine::{self, Engine},
     estate,
     keymap::{self, Keymap},
+    outside::{Chosen, Machine, Simulated, Standing, WhichWorld, simulated::Control},
     probes,
     runbook::{
         bind::Occasion,
@@ -38,7 +40,7 @@ use crate::{
         spec::RunbookSpec,
     },
     sim::{self, Sim},
-    steps::{self, outside::Nowhere},
+    steps,
     theme::{self, Theme},
     tui,
 };
@@ -50,6 +52,17 @@ pub struct Files {
     pub runbooks: Vec<Arc<RunbookSpec>>,
     /// Behind the estate: AWS, or the simulator inside this process.
     pub backing: Backing,
+    /// What goes wrong in the simulator, where one was named.
+    pub scenario: Option<Arc<Scenario>>,
+}
+
+impl Files {
+    /// A scenario has a speed of its own, unless the person said another than the usual one.
+    #[must_use]
+    pub fn speed(&self, common: &Common) -> f64 {
+        let usual = (common.speed - 1.0).abs() < f64::EPSILON;
+        self.scenario.as_ref().filter(|_| usual).map_or(common.speed, |scenario| scenario.speed)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,10 +136,25 @@ pub fn load_estate(common: &Common) -> Result<Files, Failure> {
             // What only a date can tell (drills overdue, acceptances lapsed) is found against today.
             let mut dated = (*estate).clone();
             dated.warnings.extend(estate::dated_warnings(&estate, SystemClock::default().wall()));
-            Ok(Files { estate: Arc::new(dated), runbooks: loaded.runbooks, backing })
+            let scenario = scenario(common, &source, &dated)?;
+            Ok(Files { estate: Arc::new(dated), runbooks: loaded.runbooks, backing, scenario })
         }
         _ => Err(broken("the estate has errors", &errors)),
     }
+}
+
+/// The scenario that is named: one of the estate's, else a file.
+fn scenario(common: &Common, source: &estate::Source, estate: &Estate) -> Result<Option<Arc<Scenario>>, Failure> {
+    let Some(wanted) = &common.scenario else { return Ok(None) };
+    let (known, _) = estate::scenarios::load(source, estate, sim::fault::CATALOGUE);
+    let ids: Vec<&str> = known.iter().map(|scenario| scenario.id.as_str()).collect();
+    if let Some(found) = known.iter().find(|scenario| scenario.id == *wanted) {
+        return Ok(Some(Arc::new(found.clone())));
+    }
+    let file = read_named("scenario", wanted, &ids)?;
+    let (found, diagnostics) = estate::scenarios::parse(&file, estate, sim::fault::CATALOGUE);
+    let errors: Vec<&Diagnostic> = diagnostics.iter().collect();
+    found.map(|scenario| Some(Arc::new(scenario))).ok_or_else(|| broken("the scenario has errors", &errors))
 }
 
 fn broken(what: &str, errors: &[&Diagnostic]) -> Failure {
@@ -177,6 +205,9 @@ pub fn check(common: &Common) -> Result<Checked, Failure> {
     let dated =
         loaded.estate.as_deref().map(|e| estate::dated_warnings(e, SystemClock::default().wall())).unwrap_or_default();
     let mut diagnostics = loaded.diagnostics;
+    if let Some(estate) = &loaded.estate {
+        diagnostics.extend(estate::scenarios::load(&source, estate, sim::fault::CATALOGUE).1);
+    }
     if let Some(wanted) = common.theme.as_deref().filter(|w| Theme::bundled(w).is_none()) {
         let file = read_named("theme", wanted, &theme::bundled_names())?;
         diagnostics.extend(theme::parse(&file, &theme::bundled_source).1);
@@ -192,17 +223,23 @@ pub fn check(common: &Common) -> Result<Checked, Failure> {
     Ok(Checked { what, diagnostics, dated })
 }
 
-/// The simulator of an estate, starting now on the wall.
-#[must_use]
-pub fn simulator(common: &Common, files: &Files, clock: &Arc<SystemClock>) -> Arc<Sim> {
+/// The simulator of an estate, starting now on the wall, with its scenario.
+///
+/// # Errors
+/// A scenario that the simulator does not take.
+pub fn simulator(common: &Common, files: &Files, clock: &Arc<SystemClock>) -> Result<Arc<Sim>, Failure> {
     let clock: Arc<dyn Clock> = clock.clone();
-    Arc::new(Sim::new(sim::Options {
+    let sim = Arc::new(Sim::new(sim::Options {
         estate: files.estate.clone(),
         seed: common.seed,
-        speed: common.speed,
+        speed: files.speed(common),
         start: common.sim_start.unwrap_or_else(|| clock.wall()),
         clock,
-    }))
+    }));
+    if let Some(scenario) = &files.scenario {
+        sim.play(scenario).map_err(|why| Failure::usage([why, "correct the scenario".to_owned()]))?;
+    }
+    Ok(sim)
 }
 
 /// The simulator behind the SDK's own connector: signing, retries, time-outs and parsing stay the real ones.
@@ -229,6 +266,68 @@ impl aws::Wire for SimWire {
                 }
             }
         })
+    }
+}
+
+/// The control API of the simulator in this process.
+struct SimControl(Arc<Sim>);
+
+#[async_trait::async_trait]
+impl Control for SimControl {
+    async fn post(&self, path: &str, body: String) -> Result<(u16, String), String> {
+        let request = http::Request::post(path).body(Bytes::from(body)).map_err(|error| error.to_string())?;
+        match self.0.handle(request) {
+            sim::Reply::Answer { response, .. } => {
+                Ok((response.status().as_u16(), String::from_utf8_lossy(response.body()).into_owned()))
+            }
+            other => Err(format!("the simulator's control API: {other:?}")),
+        }
+    }
+}
+
+/// The control API of a simulator that another process serves.
+struct ServedControl(String);
+
+#[async_trait::async_trait]
+impl Control for ServedControl {
+    async fn post(&self, path: &str, body: String) -> Result<(u16, String), String> {
+        sim::client::ask(&self.0, path, Some(body)).await
+    }
+}
+
+/// Whether programs and addresses are the real ones: never inside a simulation, and never while that is in doubt.
+struct World {
+    embedded: Option<Arc<Sim>>,
+    reader: aws::Reader,
+    /// Where endpoints are redirected to, if they are.
+    redirected: Vec<String>,
+}
+
+#[async_trait::async_trait]
+impl WhichWorld for World {
+    async fn standing(&self) -> Standing {
+        if let Some(sim) = &self.embedded {
+            return Standing::Simulated(Simulated(Arc::new(SimControl(Arc::clone(sim)))));
+        }
+        let unclear = |why: &str| Standing::Unclear(SafeText::new(why));
+        let simulated = self.reader.simulator().is_some();
+        let [base] = self.redirected.as_slice() else {
+            return match (simulated, self.redirected.is_empty()) {
+                (false, true) => Standing::Live,
+                (true, true) => unclear("a simulator answers, and it is not known where it is"),
+                (_, false) => unclear("endpoints are redirected to several places: is this real?"),
+            };
+        };
+        match sim::client::ask(base, "/_sim/clock", None).await {
+            Ok((200, text))
+                if serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|c| c["speed"].is_number()) =>
+            {
+                Standing::Simulated(Simulated(Arc::new(ServedControl(base.clone()))))
+            }
+            Ok(_) if !simulated => Standing::Live, // an emulator: what the engine asks a permission for
+            Ok(_) | Err(_) if simulated => unclear("the simulator that answers for AWS does not answer here"),
+            Ok(_) | Err(_) => unclear("endpoints are redirected, and whether to a simulator cannot be told"),
+        }
     }
 }
 
@@ -295,13 +394,20 @@ async fn assemble(
     clock: Arc<SystemClock>,
     prepare: impl FnOnce(&Sim) + Send,
 ) -> Result<Core, Failure> {
-    let Files { estate, runbooks, backing } = files.clone();
+    let speed = files.speed(common);
+    let Files { estate, runbooks, backing, scenario } = files.clone();
+    if let (Backing::Aws, Some(scenario)) = (backing, &scenario) {
+        return Err(Failure::usage([
+            format!("--scenario {}: a scenario is played in the simulator only", scenario.id),
+            "add --sim, or give it to `pointsman sim serve`".to_owned(),
+        ]));
+    }
     let simulator = match backing {
         Backing::Aws => None,
         Backing::EmbeddedSimulator => {
-            let sim = simulator(common, &files, &clock);
+            let sim = simulator(common, &files, &clock)?;
             prepare(&sim);
-            clock.anchor(sim.now(), common.speed);
+            clock.anchor(sim.now(), speed);
             Some(sim)
         }
     };
@@ -319,19 +425,29 @@ async fn assemble(
         reader.clone(),
         dyn_clock.clone(),
         collect::Settings {
-            mode: opening_mode(common, backing),
+            mode: opening_mode(common, backing, speed),
             endpoint_overrides: connection.endpoint_overrides().to_vec(),
             ..collect::Settings::default()
         },
     );
     let journal = state_folder(common)?.join(journal_name(backing));
     let store = engine::SqliteStore::open(&journal).map_err(|error| journal_failure(&journal, &error))?;
+    let redirected: std::collections::BTreeSet<String> =
+        connection.endpoint_overrides().iter().map(|(_, url)| url.to_string()).collect();
+    let outside = Arc::new(Chosen::new(
+        Machine::new(dyn_clock.clone()),
+        Arc::new(World {
+            embedded: simulator.clone(),
+            reader: reader.clone(),
+            redirected: redirected.into_iter().collect(),
+        }),
+    ));
     let engine = Engine::open(engine::EngineParts {
         store: Arc::new(store),
         reader,
         writer: Some(aws::write::writer(&connection)),
-        outside: Arc::new(Nowhere),
-        hands: None,
+        outside: outside.clone(),
+        hands: Some(outside),
         facts: Arc::new(Fresh(collector.clone())),
         clock: dyn_clock,
         estate: estate.clone(),
@@ -367,9 +483,9 @@ impl engine::Facts for Fresh {
 }
 
 /// What this process knows of itself before anything answered: the embedded simulator is never called LIVE.
-fn opening_mode(common: &Common, backing: Backing) -> Mode {
+fn opening_mode(common: &Common, backing: Backing, speed: f64) -> Mode {
     match backing {
-        Backing::EmbeddedSimulator => Mode::Simulated { speed: common.speed },
+        Backing::EmbeddedSimulator => Mode::Simulated { speed },
         Backing::Aws if common.drill => Mode::Drill,
         Backing::Aws => Mode::Live,
     }
@@ -527,7 +643,7 @@ pub fn console(common: &Common) -> Result<u8, Failure> {
     let themes = console_themes(common)?;
     let files = load_estate(common)?;
     let clock = Arc::new(SystemClock::default());
-    let mode = opening_mode(common, files.backing);
+    let mode = opening_mode(common, files.backing, files.speed(common));
     let notice = (files.backing == Backing::EmbeddedSimulator && common.estate.is_none() && !common.sim)
         .then(|| SafeText::new("no estate was named: the bundled one, on the embedded simulator"));
     let state = tui::State::new(tui::Opening {
@@ -757,4 +873,56 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
 
 fn refused<E: std::fmt::Display>(outcome: Result<(), E>) -> Option<tui::Msg> {
     outcome.err().map(|refusal| tui::Msg::Refused(SafeText::new(refusal.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn world(redirected: &[&str]) -> World {
+        let loaded = estate::load(&estate::Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
+        let estate = loaded.estate.expect("the bundled estate is whole");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let sim = bench(&clock);
+        let settings = aws::ConnectionSettings::for_estate(
+            &estate,
+            aws::Transport::Wire(Arc::new(SimWire(sim))),
+            std::collections::BTreeMap::new(),
+            clock,
+        );
+        let reader = aws::Connection::open(settings).await.reader();
+        World { embedded: None, reader, redirected: redirected.iter().map(|url| (*url).to_owned()).collect() }
+    }
+
+    fn bench(clock: &Arc<dyn Clock>) -> Arc<Sim> {
+        let loaded = estate::load(&estate::Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
+        let estate = loaded.estate.expect("the bundled estate is whole");
+        let (seed, speed, start) = (7, 1.0, clock.wall());
+        Arc::new(Sim::new(sim::Options { estate, seed, speed, start, clock: Arc::clone(clock) }))
+    }
+
+    #[tokio::test]
+    async fn programs_of_this_machine_are_for_aws_alone_and_in_doubt_for_nobody() {
+        assert!(matches!(world(&[]).await.standing().await, Standing::Live));
+        let embedded = World { embedded: Some(bench(&(Arc::new(SystemClock::default()) as _))), ..world(&[]).await };
+        assert!(matches!(embedded.standing().await, Standing::Simulated(_)));
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let served = format!("http://{}", listener.local_addr().expect("bound"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        tokio::spawn(sim::server::serve(bench(&clock), listener, std::future::pending()));
+        assert!(matches!(world(&[&served]).await.standing().await, Standing::Simulated(_)));
+        assert!(matches!(world(&[&served, "http://127.0.0.1:2"]).await.standing().await, Standing::Unclear(_)));
+
+        let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let nobody = format!("http://{}", gone.local_addr().expect("bound"));
+        drop(gone);
+        assert!(matches!(world(&[&nobody]).await.standing().await, Standing::Unclear(_)));
+
+        // A simulator has answered for AWS, and nobody said where it is: never the machine.
+        let known = world(&[]).await;
+        let op = aws::sts::GetCallerIdentity { region: "ap-south-1".into() };
+        known.reader.read(&op).await.expect("an identity");
+        assert!(matches!(known.standing().await, Standing::Unclear(_)));
+    }
 }

@@ -11,6 +11,7 @@ pub mod domain;
 pub mod engine;
 pub mod estate;
 pub mod keymap;
+pub mod outside;
 pub mod probes;
 pub mod report;
 pub mod runbook;

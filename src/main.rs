@@ -34,6 +34,10 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
     match command {
         Command::Check(args) => cli::check::run(common, args),
         Command::Keys => cli::keys::run(common).map(|()| 0),
+        Command::Schema(args) => {
+            cli::schema::run(args);
+            Ok(0)
+        }
         Command::Themes(args) => cli::themes::run(common, args).map(|()| 0),
         Command::Evidence { command } => cli::evidence::run(common, command),
         Command::Status(args) => compose::block_on(cli::status::run(common, args)),

@@ -110,6 +110,9 @@ fn every_code_of_the_loader_is_in_the_corpus() {
             &fs::read_to_string(folder.with_extension("expected")).expect("every folder has its expectation"),
         );
     }
+    for entry in fs::read_dir("tests/config/invalid/scenario").expect("part of the package") {
+        seen.push_str(&fs::read_to_string(entry.expect("readable").path()).expect("text"));
+    }
     seen.push_str(&lines(&load(&Source::Bundled).diagnostics));
     let missing: Vec<&String> = codes.iter().filter(|code| !seen.contains(&format!("[{code}]"))).collect();
     assert!(codes.len() > 30, "the codes were not found: {codes:?}");

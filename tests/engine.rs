@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pointsman::{
     domain::StepId,
+    engine::{Store, store},
     runbook::run::{Answer, Ask, Phase, Ruling, RunId, StepPhase},
     sim::fault::{Down, FaultKind},
 };
@@ -120,20 +121,23 @@ async fn a_journal_that_cannot_be_written_stops_the_engine_before_the_call() {
     assert!(console.carry(run).await.is_none());
     let sent = console.reaper.counted().0;
 
-    let rig = mumbai_gone(Down::Refuse);
-    let console = rig.console(Death::BeforeAppend(sent)).await;
-    let run = declared(&console, "payments-failover").await;
-    assert!(console.carry(run).await.is_none(), "the engine stopped");
-    let mut watch = console.engine.watch();
-    let says_so = watch.wait_for(|runs| runs.store_failure.is_some());
-    tokio::time::timeout(Duration::from_secs(60), says_so).await.expect("it says so").expect("the engine lives");
-    assert_eq!(rig.mutating_calls(), 0, "nothing was sent");
-    assert_eq!(console.reaper.counted().0, sent, "and the write was not tried again");
-    let plan = console.plan("payments-failover").await;
-    assert!(
-        console.engine.declare(&plan, declaration("payments", HYDERABAD)).await.is_err(),
-        "nor anything else begun"
-    );
+    // Failed before or after the record came to lie on the disk: to the engine it is the same.
+    for failure in [Death::BeforeAppend(sent), Death::AfterAppend(sent)] {
+        let rig = mumbai_gone(Down::Refuse);
+        let console = rig.console(failure).await;
+        let run = declared(&console, "payments-failover").await;
+        assert!(console.carry(run).await.is_none(), "the engine stopped");
+        let mut watch = console.engine.watch();
+        let says_so = watch.wait_for(|runs| runs.store_failure.is_some());
+        tokio::time::timeout(Duration::from_secs(60), says_so).await.expect("it says so").expect("the engine lives");
+        assert_eq!(rig.mutating_calls(), 0, "{failure:?}: nothing was sent");
+        assert_eq!(console.reaper.counted().0, sent, "{failure:?}: and the write was not tried again");
+        let plan = console.plan("payments-failover").await;
+        assert!(
+            console.engine.declare(&plan, declaration("payments", HYDERABAD)).await.is_err(),
+            "{failure:?}: nor anything else begun"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,4 +172,36 @@ async fn a_plan_shows_exact_calls_every_blocker_at_once_and_keeps_its_hash_while
     assert!(plan.blockers().iter().any(|line| line.contains("cannot write")), "{:?}", plan.blockers());
     rig.hand.advance(Duration::from_secs(20));
     assert_eq!(console.plan("payments-failover").await.hash, plan.hash);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hang_up_records_what_is_in_flight_as_unknown_and_nothing_else() {
+    let rig = mumbai_gone(Down::Refuse);
+    let console = rig.console(Death::BeforeCall(1)).await;
+    let run = declared(&console, "payments-failover").await;
+    assert!(console.carry(run).await.is_none(), "the call is out and no answer comes");
+    let before = rig.store().load_run(run).expect("readable").records.len();
+    tokio::task::block_in_place(|| console.engine.orphaned());
+    let stored = rig.store().load_run(run).expect("readable");
+    let written: Vec<&store::Record> = stored.records.iter().skip(before).collect();
+    assert_eq!(written.len(), 1, "{written:?}");
+    assert_eq!((written[0].written.kind.as_str(), written[0].epoch), ("outcome", 2), "in an epoch of its own");
+    assert!(written[0].written.body.contains("unknown"), "{}", written[0].written.body);
+    tokio::task::block_in_place(|| console.engine.orphaned());
+    assert_eq!(rig.store().load_run(run).expect("readable").records.len(), before + 1, "once");
+    drop(console);
+    let next = rig.console(Death::Never).await;
+    assert_eq!(next.state(run).steps[1].phase, StepPhase::InDoubt);
+    assert_eq!(rig.mutating_calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hang_up_with_nothing_in_flight_adds_nothing_to_the_record() {
+    let rig = mumbai_gone(Down::Refuse);
+    let console = rig.console(Death::Never).await;
+    let run = declared(&console, "payments-failover").await;
+    console.until(run, "waits", |state| matches!(state.phase, Phase::Waiting(_))).await;
+    let before = rig.store().load_run(run).expect("readable").records.len();
+    tokio::task::block_in_place(|| console.engine.orphaned());
+    assert_eq!(rig.store().load_run(run).expect("readable").records.len(), before);
 }

@@ -92,7 +92,7 @@ clusters = { primary = "core-mum", recovery = "core-hyd-cluster" }
 const RUNBOOK: &str = r#"
 [runbook]
 id = "bench"
-kind = "drill-only"
+kind = "re-protect"
 title = "Every kind once"
 for = ["core"]
 
@@ -186,6 +186,14 @@ target = "recovery"
 instance = "core-hyd"
 prefix = "core-"
 final_snapshot = true
+
+[[step]]
+id = "clean-kept"
+title = "Delete what was kept"
+kind = "rds.delete-snapshot"
+component = "db"
+target = "primary"
+made_by = "keep"
 
 [[step]]
 id = "detach"
@@ -377,16 +385,17 @@ impl Step<'_> {
         ask(&StepContext {
             facts: &facts,
             step: &self.frozen,
-            kind: RunbookKind::DrillOnly,
+            kind: RunbookKind::ReProtect,
             target: Side::Recovery,
             begun_at: begun,
+            token: None,
             now: self.bench.clock.now(),
         })
     }
 
     fn facts(&self) -> Facts<'_> {
         let app = self.bench.estate.app(&AppId::new("core")).expect("the app");
-        Facts { estate: &self.bench.estate, app, snapshot: &self.bench.snapshot, last_run_ended: None }
+        Facts { estate: &self.bench.estate, app, snapshot: &self.bench.snapshot, last_run_ended: None, attested: &[] }
     }
 
     fn acting(&self) -> &'static dyn MutatingStep {
@@ -413,9 +422,10 @@ impl Step<'_> {
         StepContext {
             facts,
             step: &self.frozen,
-            kind: RunbookKind::DrillOnly,
+            kind: RunbookKind::ReProtect,
             target: Side::Recovery,
             begun_at: Some(self.begun_at),
+            token: None,
             now: self.bench.clock.now(),
         }
     }
@@ -628,6 +638,27 @@ async fn the_leftover_of_a_drill_is_deleted_and_what_the_app_depends_on_is_not()
     let refused = depends.with(None, |about| kind.outline(about)).calls.expect_err("never");
     assert!(refused.contains("depends on core-hyd"), "{refused}");
     assert!(bench.instances(HYDERABAD).await.contains_key("core-hyd"));
+}
+
+#[tokio::test]
+async fn a_rehearsal_deletes_the_snapshot_that_its_own_step_made_and_no_other() {
+    let bench = Bench::new().await;
+    let count = |bench: &Bench| {
+        let (reader, op) = (bench.connection.reader(), rds::DescribeDbSnapshots { region: MUMBAI.into() });
+        async move { reader.read(&op).await.expect("answers").value.len() }
+    };
+    let nothing = bench.step("clean-kept").prepare().await;
+    assert!(matches!(nothing, Prepared::AlreadyDone(_)), "{nothing:?}");
+    let keep = bench.step("keep");
+    let (kept, _) = keep.send().await;
+    keep.until_done(&kept).await;
+    let before = count(&bench).await;
+    let clean = bench.step("clean-kept");
+    let (sent, outcome) = clean.send().await;
+    assert!(matches!(outcome, SendOutcome::Accepted { .. }), "{outcome:?}");
+    clean.until_done(&sent).await;
+    assert_eq!(clean.acting().clears(&sent), keep.acting().leaves(&kept));
+    assert_eq!(count(&bench).await, before - 1);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 //! failures mean), [`wire`] (how the simulator answers the real SDK).
 
 pub mod backup;
+pub mod backup_jobs;
 pub mod cloudwatch;
 pub mod connection;
 mod convert;
@@ -20,6 +21,7 @@ pub mod overrides;
 pub mod rds;
 pub mod read;
 pub mod route53;
+pub mod route53_health;
 pub mod sts;
 mod telemetry;
 pub mod wire;

@@ -17,6 +17,7 @@ pub mod plan;
 mod prompts;
 pub mod run;
 pub mod runs;
+pub mod schema;
 pub mod sim;
 pub mod status;
 pub mod themes;
@@ -53,6 +54,9 @@ pub struct Common {
     /// Estate time at which the embedded simulator starts, instead of now: the same seed then gives the same estate
     #[arg(long, global = true, value_name = "RFC3339", value_parser = moment)]
     pub sim_start: Option<Timestamp>,
+    /// What goes wrong in the simulator and when: a scenario of the estate, or a file; its own speed holds unless --speed says another
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub scenario: Option<String>,
     /// Theme: default, light, high-contrast, monochrome, or a file
     #[arg(long, global = true, value_name = "NAME|FILE")]
     pub theme: Option<String>,
@@ -91,7 +95,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 pub enum Command {
     /// Every app's verdict, once: exit 0 ok, 1 warning, 2 critical, 3 unknown
     Status(status::StatusArgs),
-    /// Validate estate, runbooks, themes and keymaps, offline: exit 0 or 1
+    /// Validate estate, runbooks, scenarios, themes and keymaps, offline: exit 0 or 1
     Check(check::CheckArgs),
     /// What a runbook would do now: every call, guard and estimate; exit 0 ready, 2 blocked, 3 unknown
     Plan(plan::PlanArgs),
@@ -113,6 +117,8 @@ pub enum Command {
     },
     /// The keymap in force, as a table
     Keys,
+    /// JSON Schema of the files that people write, for their editors
+    Schema(schema::SchemaArgs),
     /// The bundled themes, or one theme's roles
     Themes(themes::ThemesArgs),
 }

@@ -59,7 +59,7 @@ pub async fn serve(common: &Common, args: &ServeArgs) -> Result<(), Failure> {
     }
     let files = compose::load_estate(common)?;
     let clock = Arc::new(crate::clock::SystemClock::default());
-    let simulator = compose::simulator(common, &files, &clock);
+    let simulator = compose::simulator(common, &files, &clock)?;
     let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| Failure {
         code: 1,
         lines: vec![
@@ -69,7 +69,10 @@ pub async fn serve(common: &Common, args: &ServeArgs) -> Result<(), Failure> {
     })?;
     let address = listener.local_addr().map_err(|error| Failure { code: 1, lines: vec![error.to_string()] })?;
     println!("listening on http://{address}");
-    println!("{} | SIMULATED | speed {} | seed {}", files.estate.name, common.speed, common.seed);
+    println!("{} | SIMULATED | speed {} | seed {}", files.estate.name, files.speed(common), common.seed);
+    if let Some(scenario) = &files.scenario {
+        println!("scenario {}: {}, {} injects", scenario.id, scenario.title, scenario.injects.len());
+    }
     println!("point a client at it: AWS_ENDPOINT_URL=http://{address} AWS_ACCESS_KEY_ID=sim AWS_SECRET_ACCESS_KEY=sim");
     sim::server::serve(simulator, listener, compose::interrupted())
         .await

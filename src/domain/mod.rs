@@ -20,6 +20,7 @@ pub mod observation;
 pub mod picture;
 pub mod region;
 pub mod resource;
+pub mod scenario;
 pub mod snapshot;
 pub mod text;
 pub mod time;

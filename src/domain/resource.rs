@@ -124,6 +124,8 @@ pub struct DbSnapshot {
     pub status: SafeText,
     pub created: Option<Timestamp>,
     pub percent: Option<u32>,
+    /// Storage of what it was taken from.
+    pub size_bytes: u64,
     /// Identifier or ARN of the snapshot it is a copy of.
     pub copied_from: Option<String>,
     pub encrypted: bool,

@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{
     aws::{SendOutcome, WriteOp},
-    domain::{AppId, CallDescription, Snapshot, Timestamp, text::SafeText},
+    domain::{AppId, CallDescription, Snapshot, StepId, Timestamp, text::SafeText},
     runbook::{
         build::{Frozen, digest_of},
         event::{Entry, Event, Outcome},
         finding::{Finding, Observed, Traces},
         fold::Course,
-        guards,
+        guards, guards_estate,
         interlock::{self, Circumstances, Stage},
         machine::{Do, Errand, Machine, Moment, Pace, Ready, Report, Rules, Survey, Task, Way},
         plan::Override,
@@ -267,6 +267,11 @@ impl Driver {
             frozen: Arc::clone(&self.machine.course.frozen),
             n,
             begun_at: self.machine.course.shown.steps[n].started_at,
+            attested: guards_estate::attested(&self.machine.course.frozen.plan, &self.machine.course.shown.steps),
+            token: {
+                let shown = &self.machine.course.shown;
+                digest_of(&(shown.id, &shown.steps[n].id, shown.steps[n].attempts))
+            },
         };
         match task.what {
             Errand::Read => {
@@ -318,6 +323,10 @@ struct Site {
     frozen: Arc<Frozen>,
     n: usize,
     begun_at: Option<Timestamp>,
+    /// Checklists of this run that a person has confirmed.
+    attested: Vec<StepId>,
+    /// The same for the same attempt, whichever driver prepares it.
+    token: String,
 }
 
 impl Site {
@@ -332,6 +341,7 @@ impl Site {
             kind: self.frozen.plan.kind,
             target: self.frozen.plan.target,
             begun_at: self.begun_at,
+            token: Some(&self.token),
             now: self.shared.clock.now(),
         }
     }
@@ -372,7 +382,8 @@ impl Site {
         let snapshot = self.shared.fresh(self.app()).await;
         let read_at = self.shared.clock.monotonic();
         let survey = {
-            let facts = self.shared.facts_about(self.app(), &snapshot)?;
+            let mut facts = self.shared.facts_about(self.app(), &snapshot)?;
+            facts.attested = &self.attested;
             let about = self.about(&facts);
             let step = &self.frozen.steps[self.n];
             let guards = guards::evaluate_all(&step.guards, step.component().as_ref(), &facts, given, about.now);
@@ -519,7 +530,13 @@ pub(super) fn columns(entry: &Entry, target: &str, wall: Timestamp, monotonic: D
         boot_millis: monotonic.as_millis() as u64,
         target: target.to_owned(),
         request_digest: event.request_digest().unwrap_or_default().to_owned(),
-        token: String::new(),
+        token: match event {
+            Event::Intended { call, .. } => {
+                let token = call.params.iter().find(|(name, _)| name == "IdempotencyToken");
+                token.map_or_else(String::new, |(_, token)| token.to_string())
+            }
+            _ => String::new(),
+        },
         evidence_digest: evidence,
         body: serde_json::to_string(entry).expect("an entry is plain data with text keys"),
         last: matches!(event, Event::Completed { .. } | Event::Answered { answer: Answer::Abandon { .. } }),

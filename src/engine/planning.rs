@@ -94,8 +94,15 @@ impl Shared {
         let now = self.clock.now();
         let target = build::target(spec);
         let steps: Vec<FrozenStep> = spec.steps.iter().map(FrozenStep::of).collect();
-        let about =
-            |n: usize| StepContext { facts: &facts, step: &steps[n], kind: spec.kind, target, begun_at: None, now };
+        let about = |n: usize| StepContext {
+            facts: &facts,
+            step: &steps[n],
+            kind: spec.kind,
+            target,
+            begun_at: None,
+            token: None,
+            now,
+        };
         let outline = |(n, step): (usize, &StepSpec)| {
             steps::find(step.kind).map_or_else(
                 || Outline {

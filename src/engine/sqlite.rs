@@ -30,7 +30,8 @@ use crate::{
 const LAYOUT: i64 = 2;
 
 /// From layout 1: summaries are made anew from the records as runs are opened.
-const FROM_1: &str = "ALTER TABLE lease ADD COLUMN summary TEXT; ALTER TABLE lease ADD COLUMN summary_digest TEXT;";
+const FROM_1: &str = "ALTER TABLE lease ADD COLUMN summary TEXT; ALTER TABLE lease ADD COLUMN summary_digest TEXT;
+                      CREATE INDEX runs_by_app ON runs (app);";
 
 const SCHEMA: &str = "
 CREATE TABLE runs (
@@ -38,6 +39,7 @@ CREATE TABLE runs (
     app   TEXT NOT NULL,
     plan  TEXT NOT NULL
 );
+CREATE INDEX runs_by_app ON runs (app);
 CREATE TABLE journal (
     run INTEGER NOT NULL REFERENCES runs(run),
     seq INTEGER NOT NULL,
@@ -335,20 +337,22 @@ impl Store for SqliteStore {
         let mut history = History::default();
         // From `runs`, not from `lease`: a lost lease row must not hide a run.
         let kept = if self.layout < LAYOUT { "NULL, NULL" } else { "summary, summary_digest" };
-        let sql = format!("SELECT run, {kept} FROM runs LEFT JOIN lease USING (run) ORDER BY run");
+        // Not in order: the numbers then come from the index, without a look at the plans.
+        let sql = format!("SELECT run, {kept} FROM runs LEFT JOIN lease USING (run)");
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         let (mut next, mut whole) = (1, Vec::new());
+        let mut found: BTreeMap<RunId, (Option<String>, Option<String>)> = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let run = RunId(row.get(0)?);
+            // Whatever cannot be read as the text that was kept counts as missing: the record is there.
+            found.insert(RunId(row.get(0)?), (row.get(1).unwrap_or_default(), row.get(2).unwrap_or_default()));
+        }
+        for (run, (kept, digest)) in found {
             history.breaks.extend((next..run.0).take(1).map(missing));
             next = run.0 + 1;
             if known(run) {
                 continue;
             }
-            // Whatever cannot be read as the text that was kept counts as missing: the record is there.
-            let kept: Option<String> = row.get(1).unwrap_or_default();
-            let digest: Option<String> = row.get(2).unwrap_or_default();
             match kept {
                 Some(kept) if digest.is_some_and(|digest| digest == hex(&Sha256::digest(kept.as_bytes()))) => {
                     history.ended.push((run, kept));
@@ -386,7 +390,8 @@ impl Store for SqliteStore {
 
 /// An unfinished run of the app stands in the way.
 fn unhindered(transaction: &Transaction<'_>, app: &AppId) -> Result<(), StoreError> {
-    let sql = "SELECT run FROM runs LEFT JOIN lease USING (run) WHERE app = ?1 AND ended IS NOT 1";
+    // By the rows, which the check of a run covers: a damaged index must not hide one.
+    let sql = "SELECT run FROM runs NOT INDEXED LEFT JOIN lease USING (run) WHERE app = ?1 AND ended IS NOT 1";
     let open: Option<u64> = transaction.query_row(sql, [app.as_str()], |row| row.get(0)).optional()?;
     open.map_or(Ok(()), |run| Err(StoreError::Busy { run: RunId(run), app: app.clone() }))
 }
@@ -624,7 +629,7 @@ mod tests {
     fn a_journal_of_the_first_layout_gets_its_anchor_and_keeps_its_records() {
         let (folder, store) = filled();
         let before = store.load().unwrap();
-        let back = "ALTER TABLE lease DROP COLUMN summary; ALTER TABLE lease DROP COLUMN summary_digest; \
+        let back = "DROP INDEX runs_by_app; ALTER TABLE lease DROP COLUMN summary; ALTER TABLE lease DROP COLUMN summary_digest; \
                     PRAGMA user_version = 1";
         store.lock().execute_batch(back).unwrap();
         std::fs::remove_file(store.anchor.path()).unwrap();

@@ -217,7 +217,7 @@ fn timings(table: &Table<'_, '_>) -> Timings {
 }
 
 /// The kind words under which an app names its runbooks.
-const RUNBOOK_KEYS: [&str; 4] = ["failover", "switchover", "failback", "re-protect"];
+pub(super) const RUNBOOK_KEYS: [&str; 4] = ["failover", "switchover", "failback", "re-protect"];
 
 fn runbooks(
     table: &Table<'_, '_>,
@@ -348,7 +348,7 @@ fn component(
     }
     let report = table.report().clone();
     let span = id.as_ref().map_or_else(|| table.span(), |(_, span)| span.clone());
-    whole &= one_place(kind, &params, &table) && exact_metric(&table);
+    whole &= one_place(kind, &params, &table) && exact_metric(kind, &table);
     table.done();
     let (id, id_span) = id?;
     let mut component = Component {
@@ -409,9 +409,11 @@ fn one_place(kind: &KindSpec, params: &Params, table: &Table<'_, '_>) -> bool {
 }
 
 /// CloudWatch's own limits on a period and a statistic.
-fn exact_metric(table: &Table<'_, '_>) -> bool {
+fn exact_metric(kind: &KindSpec, table: &Table<'_, '_>) -> bool {
+    // Asking for a key makes it known: only for kinds that have it.
+    let get = |key: &str| kind.params.iter().any(|spec| spec.name == key).then(|| table.get(key)).flatten();
     let mut fine = true;
-    if let Some(value) = table.get("period")
+    if let Some(value) = get("period")
         && let Some(text) = value.raw().as_str()
         && let Ok(period) = crate::domain::time::parse_duration(text)
         && (period.subsec_millis() != 0
@@ -421,7 +423,7 @@ fn exact_metric(table: &Table<'_, '_>) -> bool {
         table.report().error("bad-period", value.span(), format!("CloudWatch has no period `{text}`"), help);
         fine = false;
     }
-    if let Some(value) = table.get("stat")
+    if let Some(value) = get("stat")
         && let Some(text) = value.raw().as_str()
         && !is_statistic(text)
     {

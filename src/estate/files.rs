@@ -19,7 +19,7 @@ const BUNDLED_NAME: &str = "estates/demo-bank";
 /// The most bytes of one file: an estate is written by people.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
-/// Folders of an estate that hold TOML files. Scenarios are read by the simulator's own loader.
+/// Folders of an estate that hold TOML files.
 const FOLDERS: [&str; 3] = ["apps", "runbooks", "scenarios"];
 
 /// Where an estate is read from.
@@ -48,8 +48,11 @@ pub(super) struct Files {
     pub estate: Option<Arc<SourceFile>>,
     pub apps: Vec<Arc<SourceFile>>,
     pub runbooks: Vec<Arc<SourceFile>>,
+    pub scenarios: Vec<Arc<SourceFile>>,
     /// What could not be read, or should not be there.
     pub diagnostics: Vec<Diagnostic>,
+    /// The same of the scenarios: an estate is whole without them.
+    pub scenario_diagnostics: Vec<Diagnostic>,
 }
 
 pub(super) fn read(source: &Source) -> Files {
@@ -80,6 +83,7 @@ fn bundled() -> Files {
         .map(|text| source_file(format!("{BUNDLED_NAME}/estate.toml"), text));
     files.apps = list("apps");
     files.runbooks = list("runbooks");
+    files.scenarios = list("scenarios");
     if files.estate.is_none() {
         files.diagnostics.push(trouble(
             BUNDLED_NAME.to_owned(),
@@ -118,13 +122,17 @@ fn folder(root: &Path) -> Files {
             files.diagnostics.push(trouble(path.display().to_string(), "unexpected-file", message, help));
         }
     }
-    for (name, slot) in [("apps", &mut files.apps), ("runbooks", &mut files.runbooks)] {
+    let read = |name: &str, trouble: &mut Vec<Diagnostic>| -> Vec<Arc<SourceFile>> {
         let path = root.join(name);
-        if path.is_dir() {
-            let paths = toml_files(&path, &mut files.diagnostics);
-            slot.extend(paths.iter().filter_map(|path| text(path, &mut files.diagnostics)));
+        if !path.is_dir() {
+            return Vec::new();
         }
-    }
+        let paths = toml_files(&path, trouble);
+        paths.iter().filter_map(|path| text(path, trouble)).collect()
+    };
+    files.apps = read("apps", &mut files.diagnostics);
+    files.runbooks = read("runbooks", &mut files.diagnostics);
+    files.scenarios = read("scenarios", &mut files.scenario_diagnostics);
     files
 }
 

@@ -12,7 +12,7 @@
 //! | `estate.toml` | `[estate]`, `[regions]`, `[residency]`, `[access.*]`, and `[[app]]` |
 //! | `apps/*.toml` | more `[[app]]`, in the order of the file names |
 //! | `runbooks/*.toml` | one `[runbook]` and its `[[step]]` each |
-//! | `scenarios/*.toml` | read by the simulator, not here |
+//! | `scenarios/*.toml` | a timeline of faults for the simulator: [`scenarios`] |
 //!
 //! Durations are text with a unit (`"30m"`, `"1h30m"`, `"0.5s"`), sizes too (`"10TB"`), shares too (`"50%"`), times
 //! carry their zone (`2026-11-08T10:00:00+05:30`), accounts are twelve digits in quotes.
@@ -129,6 +129,8 @@ mod head;
 pub mod lint;
 mod resolve;
 mod runbooks;
+pub mod scenarios;
+pub mod schema;
 mod signals;
 mod values;
 
@@ -171,9 +173,8 @@ pub fn load_text(
     let file = |name: String, text: &str| Arc::new(SourceFile { name, text: text.to_owned() });
     let files = files::Files {
         estate: Some(file("estate.toml".to_owned(), estate)),
-        apps: Vec::new(),
         runbooks: runbooks.iter().enumerate().map(|(n, text)| file(format!("runbooks/{n}.toml"), text)).collect(),
-        diagnostics: Vec::new(),
+        ..files::Files::default()
     };
     interpret("text", &files, Vec::new(), kinds, step_kinds)
 }

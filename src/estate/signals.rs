@@ -24,11 +24,12 @@ use crate::runbook::bind;
 use crate::runbook::spec::{Guard, GuardSpec, Parity, Signal, Spot};
 
 /// First keys of a signal.
-pub(super) const SIGNALS: [&str; 11] = [
+pub(super) const SIGNALS: [&str; 12] = [
     "unreachable",
     "reachable",
     "metric",
     "health_check",
+    "alarm",
     "served",
     "writer",
     "replicating",
@@ -55,6 +56,22 @@ pub(super) const GUARDS: [&str; 11] = [
 
 /// `verdict = [ … ]`.
 const VERDICTS: [&str; 5] = ["met", "at-risk", "breached", "unknown", "no-target"];
+
+/// Keys that go with one of those.
+pub(super) const MORE: [&str; 12] = [
+    "from_vantage_points",
+    "below",
+    "at_least",
+    "is",
+    "in",
+    "component",
+    "in_outage",
+    "region",
+    "attested",
+    "opens",
+    "lasts",
+    "of",
+];
 
 /// The one word that allows a guard to be overridden: what a person then has to give.
 const OVERRIDES: [(&str, ()); 1] = [("reason-and-authoriser", ())];
@@ -271,6 +288,14 @@ fn signal(small: &Small<'_, '_, '_, '_, '_>, first: &str) -> Option<Signal> {
             let healthy = table.need_word("is", &[("healthy", true), ("unhealthy", false)]);
             Some(Signal::HealthCheck { component: component?, healthy: healthy?.0 })
         }
+        "alarm" => {
+            let is_alarm = |c: &Component| c.kind == "alarm";
+            let component = table
+                .text("alarm")
+                .and_then(|named| small.scope.component(table.report(), named, "an `alarm`", is_alarm));
+            let ok = table.need_word("is", &[("ok", true), ("alarm", false)]);
+            Some(Signal::Alarm { component: component?, ok: ok?.0 })
+        }
         "served" => {
             let app = table.text("served").map(|named| small.scope.served(table.report(), named));
             let (below, at_least) = (values::share(table, "below"), values::share(table, "at_least"));
@@ -321,7 +346,16 @@ fn signal(small: &Small<'_, '_, '_, '_, '_>, first: &str) -> Option<Signal> {
             let each = |value: Value<'_, '_>| {
                 let mut inner = table.as_table("of", value)?;
                 inner.call_it("the signal");
-                // A reference in here is told to be out of place when the runbook is bound.
+                // A place in a quorum has no name of its own to be filled by.
+                if let Some((key, span, _)) = inner
+                    .entries()
+                    .into_iter()
+                    .find(|(_, _, value)| value.raw().as_str().is_some_and(|text| reference(text).is_some()))
+                {
+                    let message = format!("`{key}` refers to a parameter inside a quorum");
+                    table.report().error("parameter-type", span, message, None);
+                    return None;
+                }
                 let nested = Small { table: &inner, scope: small.scope, spot: small.spot };
                 let found = first_key(&inner, &known, value.span()).and_then(|first| signal(&nested, first));
                 inner.done();

@@ -20,7 +20,11 @@ pub(super) const SIDES: [(&str, Side); 2] = [("primary", Side::Primary), ("recov
 
 /// Closed words of text parameters, by the parameter's name: a slip in one of these would silently change what a
 /// component says about the RPO.
-const CLOSED_WORDS: [(&str, &[&str]); 1] = [("measures", &["gauge", "lag-seconds", "lag-millis"])];
+const CLOSED_WORDS: [(&str, &[&str]); 3] = [
+    ("measures", &["gauge", "lag-seconds", "lag-millis"]),
+    ("routing", &["weighted", "failover"]),
+    ("is", &["ok", "alarm"]),
+];
 
 /// What the head of the estate says that every other value is held against. Empty where the head has errors of
 /// its own: then only the head is reported.

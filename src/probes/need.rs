@@ -11,8 +11,8 @@ use crate::{
         ProbeError, RegionId, Series, Timestamp,
         region::GLOBAL_CONTROL_PLANE,
         resource::{
-            Alarm, DbCluster, DbInstance, GlobalCluster, HealthCheck, Identity, Job, JobKind, RecordSet, RecoveryPoint,
-            Vault,
+            Alarm, DbCluster, DbInstance, DbSnapshot, GlobalCluster, HealthCheck, Identity, Job, JobKind, RecordSet,
+            RecoveryPoint, Vault,
         },
         text::SafeText,
     },
@@ -29,6 +29,10 @@ pub enum Need {
         region: RegionId,
     },
     DbInstances {
+        region: RegionId,
+    },
+    /// Snapshots of instances.
+    DbSnapshots {
         region: RegionId,
     },
     /// Recovery points of a vault, of all resources, created in the last `days`.
@@ -124,6 +128,7 @@ impl Need {
             | Self::GlobalClusters { region }
             | Self::DbClusters { region }
             | Self::DbInstances { region }
+            | Self::DbSnapshots { region }
             | Self::Points { region, .. }
             | Self::Vaults { region }
             | Self::Jobs { region, .. }
@@ -141,6 +146,7 @@ impl Need {
             | Self::GlobalClusters { .. }
             | Self::DbClusters { .. }
             | Self::DbInstances { .. }
+            | Self::DbSnapshots { .. }
             | Self::Records { .. }
             | Self::HealthCheck { .. } => Cadence::Minute,
             Self::Points { .. }
@@ -159,6 +165,7 @@ impl Need {
             Self::GlobalClusters { .. } => ("rds", "DescribeGlobalClusters"),
             Self::DbClusters { .. } => ("rds", "DescribeDBClusters"),
             Self::DbInstances { .. } => ("rds", "DescribeDBInstances"),
+            Self::DbSnapshots { .. } => ("rds", "DescribeDBSnapshots"),
             Self::Points { .. } => ("backup", "ListRecoveryPointsByBackupVault"),
             Self::Vaults { .. } => ("backup", "ListBackupVaults"),
             Self::Jobs { kind: JobKind::Backup, .. } => ("backup", "ListBackupJobs"),
@@ -196,6 +203,10 @@ impl Need {
             Self::DbInstances { region } => {
                 let op = rds::DescribeDbInstances { region: region.clone() };
                 reader.read(&op).await.map(|read| Reading::of(read, Payload::DbInstances))
+            }
+            Self::DbSnapshots { region } => {
+                let op = rds::DescribeDbSnapshots { region: region.clone() };
+                reader.read(&op).await.map(|read| Reading::of(read, Payload::DbSnapshots))
             }
             Self::Points { region, vault, days } => {
                 let created_after = now - Duration::from_hours(u64::from(*days) * 24);
@@ -314,6 +325,7 @@ pub enum Payload {
     GlobalClusters(Vec<GlobalCluster>),
     DbClusters(Vec<DbCluster>),
     DbInstances(Vec<DbInstance>),
+    DbSnapshots(Vec<DbSnapshot>),
     Points(Vec<RecoveryPoint>),
     Vaults(Vec<Vault>),
     Jobs(Vec<Job>),

@@ -4,16 +4,18 @@
 //! `LatestRestorableTime` exists on the writer only (field guide 2.2); `ReplicaLag` is in seconds, at the replica (2.5).
 
 use super::{
-    Answers, ComponentCtx, Need, Observed, Probe, dimension, metric_need,
+    Answers, ComponentCtx, Need, Observed, Probe,
+    answers::newest_restorable,
+    dimension, metric_need,
     need::{MetricNeed, Payload, Window},
 };
 use crate::domain::{
     Fact, RegionId, Timestamp,
     app::{Component, Role},
-    fact::{Restorable, What},
+    fact::{PointSet, Restorable, What},
     kind::{KindSpec, ParamShape, ParamSpec},
     region::Side,
-    resource::DbInstance,
+    resource::{DbInstance, DbSnapshot, PointStatus, RecoveryPoint},
 };
 
 pub const SPEC: KindSpec = KindSpec {
@@ -78,18 +80,34 @@ pub const SPEC: KindSpec = KindSpec {
         },
         ParamSpec { name: "size", shape: ParamShape::Size, required: false, doc: "Storage of the database." },
     ],
-    region_lost: |component| {
-        let protected = component.params.text("replica").filter(|_| home(component) == Side::Primary);
-        protected.map(|_| (Side::Recovery, What::Lag))
+    region_lost: |component| match component.params.text("replica") {
+        _ if home(component) == Side::Recovery => None,
+        Some(_) => Some((Side::Recovery, What::Lag)),
+        None => copied(component).then_some((Side::Recovery, What::RecoveryPoints)),
     },
-    corrupted: |component| vec![(home(component), What::Restorable)],
+    corrupted: |component| {
+        let window = (home(component), What::Restorable);
+        let copies = copied(component).then_some((home(component).other(), What::RecoveryPoints));
+        std::iter::once(window).chain(copies).collect()
+    },
 };
+
+/// Whether a scheduler copies its snapshots to the other Region: then the newest copy there is what is left when this
+/// Region is lost.
+fn copied(component: &Component) -> bool {
+    component.params.flag("snapshot_copied").unwrap_or(false)
+}
 
 /// The side whose Region holds the instance.
 #[must_use]
 pub fn home(component: &Component) -> Side {
     component.params.side("side").unwrap_or(Side::Primary)
 }
+
+/// What stands where a vault's name stands.
+const SNAPSHOTS: &str = "rds snapshots";
+/// Points kept, newest first: two days of quarters of an hour.
+const POINTS_MAX: usize = 200;
 
 #[derive(Debug)]
 pub struct RdsInstance;
@@ -110,6 +128,9 @@ impl Probe for RdsInstance {
             needs.push(Need::Metric(lag_need(&region, replica)));
             needs.push(Need::DbInstances { region });
         }
+        if copied(ctx.component) {
+            needs.push(Need::DbSnapshots { region: ctx.region(home(ctx.component).other()) });
+        }
         needs
     }
 
@@ -128,8 +149,49 @@ impl Probe for RdsInstance {
             }
             facts.extend(states(ctx, answers, &region, replica));
         }
+        if let Some(instance) = ctx.text("instance").filter(|_| copied(ctx.component)) {
+            facts.extend(copies(ctx, answers, &ctx.region(home(ctx.component).other()), instance));
+        }
         facts
     }
+}
+
+/// The copies of its snapshots there, as recovery points. The data time is that of the original: it survives the copy.
+fn copies(ctx: &ComponentCtx<'_>, answers: &Answers, region: &RegionId, instance: &str) -> Option<Observed> {
+    let listed = answers.get(&Need::DbSnapshots { region: region.clone() }, |payload| match payload {
+        Payload::DbSnapshots(snapshots) => Some(snapshots.as_slice()),
+        _ => None,
+    })?;
+    let fact = listed.map_err(Clone::clone).map(|seen| {
+        let own = seen.value.iter().filter(|snapshot| snapshot.source.as_str() == instance);
+        let mut points: Vec<RecoveryPoint> = own.filter_map(point).collect();
+        points.sort_by_key(|point| std::cmp::Reverse(point.created));
+        points.truncate(POINTS_MAX);
+        let data_time = newest_restorable(&points).unwrap_or(seen.started_at);
+        let set = PointSet { vault: SNAPSHOTS.to_owned(), points, usable: true, truncated: seen.truncated };
+        seen.observation(Fact::RecoveryPoints(set), data_time)
+    });
+    Some((ctx.fact(region, What::RecoveryPoints), fact))
+}
+
+fn point(snapshot: &DbSnapshot) -> Option<RecoveryPoint> {
+    Some(RecoveryPoint {
+        arn: snapshot.arn.clone(),
+        resource_arn: snapshot.source.to_string(),
+        vault: SNAPSHOTS.to_owned(),
+        status: match snapshot.status.as_str() {
+            "available" => PointStatus::Available,
+            "creating" => PointStatus::Creating,
+            "deleting" => PointStatus::Deleting,
+            _ => PointStatus::Other(snapshot.status.clone()),
+        },
+        created: snapshot.created?,
+        completed: None,
+        delete_at: None,
+        size_bytes: snapshot.size_bytes,
+        // A snapshot of RDS is in no vault: nothing keeps it from being deleted.
+        locked: Some(false),
+    })
 }
 
 /// State and restore window of one instance.
@@ -156,4 +218,69 @@ fn states(ctx: &ComponentCtx<'_>, answers: &Answers, region: &RegionId, instance
         }
     };
     vec![(ctx.fact(region, What::Instance), state), (ctx.fact(region, What::Restorable), window)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        aws::testing::{HYDERABAD, MUMBAI},
+        domain::{SafeText, app::Param},
+        probes::{
+            need::Reading,
+            testing::{app, component, estate, text},
+        },
+    };
+
+    fn snapshot(id: &str, source: &str, status: &str, created: i64) -> DbSnapshot {
+        DbSnapshot {
+            id: SafeText::new(id),
+            arn: format!("arn:aws:rds:{HYDERABAD}:111122223333:snapshot:{id}"),
+            source: SafeText::new(source),
+            status: SafeText::new(status),
+            created: Some(Timestamp::from_secs(created)),
+            percent: None,
+            size_bytes: 200 << 30,
+            copied_from: Some(format!("arn:aws:rds:{MUMBAI}:111122223333:snapshot:{id}")),
+            encrypted: true,
+            tags: std::collections::BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn copied_snapshots_answer_for_the_loss_of_the_region_with_the_time_of_their_original() {
+        let params = [("instance", text("core")), ("snapshot_copied", Param::Flag(true))];
+        let estate = estate(vec![app("core", vec![component("db", "rds-instance", &params)])]);
+        let (app, component) = (&estate.apps[0], &estate.apps[0].components[0]);
+        assert_eq!((SPEC.region_lost)(component), Some((Side::Recovery, What::RecoveryPoints)));
+        let ctx = ComponentCtx { estate: &estate, app, component };
+        let need = Need::DbSnapshots { region: RegionId::new(HYDERABAD) };
+        assert!(RdsInstance.needs(&ctx).contains(&need));
+        let listed = vec![
+            snapshot("a", "core", "available", 100),
+            snapshot("b", "core", "creating", 200),
+            snapshot("c", "other", "available", 300),
+        ];
+        let mut answers = Answers::default();
+        let (value, started_at) = (Payload::DbSnapshots(listed), Timestamp::from_secs(400));
+        let reading = Reading { value, started_at, truncated: false, took: Duration::ZERO };
+        answers.put(need, Ok(reading), Duration::from_secs(90));
+        let facts = RdsInstance.observe(&ctx, &answers, Timestamp::from_secs(400));
+        let (_, fact) = facts.iter().find(|(id, _)| id.what == What::RecoveryPoints).expect("recovery points");
+        let seen = fact.as_ref().expect("read");
+        assert_eq!(seen.data_time, Timestamp::from_secs(100), "the newest that can be restored from");
+        let Fact::RecoveryPoints(set) = &seen.value else { panic!("{seen:?}") };
+        assert_eq!(set.points.len(), 2, "of this database only");
+    }
+
+    #[test]
+    fn a_replica_speaks_for_the_loss_of_the_primary_region_only_where_it_is_in_the_other_one() {
+        let of = |params: &[(&str, Param)]| (SPEC.region_lost)(&component("db", "rds-instance", params));
+        let (instance, replica) = (("instance", text("core")), ("replica", text("core-hyd")));
+        assert_eq!(of(&[instance.clone(), replica.clone()]), Some((Side::Recovery, What::Lag)));
+        assert_eq!(of(&[instance.clone(), replica, ("side", Param::Side(Side::Recovery))]), None);
+        assert_eq!(of(&[instance]), None);
+    }
 }

@@ -36,6 +36,18 @@ pub const SPEC: KindSpec = KindSpec {
             required: false,
             doc: "Time-to-live that clients hold an answer; read from the record where it is not an alias.",
         },
+        ParamSpec {
+            name: "routing",
+            shape: ParamShape::Text,
+            required: false,
+            doc: "How the records share customers: `weighted` (default) or `failover`.",
+        },
+        ParamSpec {
+            name: "health_checks",
+            shape: ParamShape::Sides,
+            required: false,
+            doc: "Ids of the health checks on the records, one per side.",
+        },
     ],
     region_lost: |_| None,
     corrupted: |_| Vec::new(),

@@ -312,6 +312,7 @@ fn fill_signal(signal: &mut Signal, key: &str, value: &Param) -> Option<()> {
             | Signal::HealthCheck { component, .. }
             | Signal::WriterIn { component, .. }
             | Signal::LagAtMost { component, .. }
+            | Signal::RecoveryPoint { component, .. }
             | Signal::Replicating { component }
             | Signal::RecoveryPoint { component, .. },
             Param::Text(text),
@@ -350,9 +351,14 @@ fn fill_guard(guard: &mut Guard, key: &str, value: &Param) -> Option<()> {
         (Guard::TtlAtMost { component, .. } | Guard::Parity { component, .. }, Param::Text(text)) => {
             component.clone_from(text);
         }
-        (Guard::CredentialsOutlive { side, .. } | Guard::NotInside { side, .. }, Param::Side(to)) => *side = *to,
         (Guard::NotSince { minimum }, Param::Duration(duration)) => *minimum = *duration,
-        (Guard::ReadyFor { side, .. } | Guard::Fenced { side }, Param::Side(to)) => *side = *to,
+        (
+            Guard::ReadyFor { side, .. }
+            | Guard::Fenced { side }
+            | Guard::CredentialsOutlive { side, .. }
+            | Guard::NotInside { side, .. },
+            Param::Side(to),
+        ) => *side = *to,
         _ => return None,
     }
     Some(())

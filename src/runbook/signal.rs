@@ -9,7 +9,7 @@ use crate::domain::{
     App, ComponentId, Estate, Fact, ProbeFailure, RegionId, Side, Snapshot, StepId, Timestamp, What,
     fact::{Point, SERVED, Series},
     observation::{At, Observation},
-    resource::{GlobalCluster, RecordSet},
+    resource::{AlarmState, GlobalCluster, RecordSet},
     snapshot::{Mode, Reach, RegionHealth},
     text::SafeText,
     time,
@@ -127,6 +127,15 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The record sets as they were last seen, however long ago: enough to plan by, for what is sent is read anew.
+    pub fn last_records(&self, component: &ComponentId) -> Option<(&'a [RecordSet], Timestamp)> {
+        let newest = self.seen(component, What::Record).max_by_key(|seen| seen.observed_at)?;
+        match &newest.value {
+            Fact::Record(sets) => Some((sets, newest.observed_at)),
+            _ => None,
+        }
+    }
+
     /// The newest lag sample: the series of a secondary, for the writer's own Region has none.
     pub(super) fn lag(&self, component: &ComponentId) -> Option<LagSample> {
         let writer = self.topology(component).and_then(|(cluster, _)| cluster.writer()).map(|member| &member.region);
@@ -180,6 +189,8 @@ pub fn words(signal: &Signal, estate: &Estate) -> String {
         Signal::WriterIn { component, side } => format!("writer of {component} in {}", city(*side)),
         Signal::LagAtMost { component, limit } => format!("lag of {component} at most {}", time::short(*limit)),
         Signal::Replicating { component } => format!("{component} replicating"),
+        Signal::Alarm { component, ok: true } => format!("alarm {component} ok"),
+        Signal::Alarm { component, ok: false } => format!("alarm {component} in alarm"),
         Signal::Verdict { component, is } => {
             let of = component.as_ref().map_or_else(String::new, |component| format!(" of {component}"));
             format!("verdict{of} is {}", is.join(" or "))
@@ -213,6 +224,9 @@ pub fn read(signal: &Signal, facts: &Facts<'_>, now: Timestamp) -> Reading {
         Signal::WriterIn { component, side } => writer_in(facts, component, *side, now),
         Signal::LagAtMost { component, limit } => lag_at_most(facts, component, *limit, now),
         Signal::Replicating { component } => replicating(facts, component, now),
+        Signal::Alarm { component, ok } => {
+            alarm(facts, component, if *ok { AlarmState::Ok } else { AlarmState::Alarm }, now)
+        }
         Signal::Verdict { component, is } => signal_data::verdict(facts, component.as_deref(), is, now),
         Signal::RecoveryPoint { component, newer_than, side } => {
             signal_data::recovery_point(facts, component, *side, *newer_than, now)
@@ -314,6 +328,26 @@ fn health_check(facts: &Facts<'_>, component: &str, wanted: bool, now: Timestamp
             check.healthy_percent.map_or(reading.clone(), |p| reading.figure(u64::from(p)))
         }
     }
+}
+
+/// `INSUFFICIENT_DATA` is neither, and an alarm that tells nobody is named as such (field guide 7.3).
+fn alarm(facts: &Facts<'_>, component: &str, wanted: AlarmState, now: Timestamp) -> Reading {
+    let newest = facts.seen(&ComponentId::new(component), What::Alarm).max_by_key(|seen| seen.observed_at);
+    let Some(Fact::Alarm(alarm)) = newest.map(|seen| &seen.value) else {
+        return Reading::unknown(format!("{component} was never read"));
+    };
+    let (age, budget) = newest.map_or_else(Default::default, |seen| (now.since(seen.observed_at), seen.budget));
+    if age > budget {
+        return Reading::unknown(format!("last read {} ago", time::short(age)));
+    }
+    let since = alarm.since.map_or_else(String::new, |at| format!(" since {}", facts.clock(at)));
+    let silent = if alarm.silent { ", its actions are off" } else { "" };
+    let word = match alarm.state {
+        AlarmState::Ok => "OK",
+        AlarmState::Alarm => "ALARM",
+        AlarmState::InsufficientData => return Reading::unknown(format!("INSUFFICIENT_DATA{since}{silent}")),
+    };
+    Reading::known(alarm.state == wanted, format!("{word}{since}{silent}"), now - age)
 }
 
 /// Good answers over all answers in the newest common minute of each Region that can be read. A Region that

@@ -265,6 +265,11 @@ pub enum Signal {
     Replicating {
         component: String,
     },
+    /// State of an `alarm` component.
+    Alarm {
+        component: String,
+        ok: bool,
+    },
     /// The judgement on the app, or on the component, is one of these words: `met`, `at-risk`, …
     Verdict {
         component: Option<String>,

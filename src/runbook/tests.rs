@@ -63,7 +63,7 @@ fn readings(fence: Holds) -> Vec<GuardReading> {
     vec![reading("lag at most 5 s", Holds::Yes, Some(800), false), reading("Mumbai cannot write", fence, None, true)]
 }
 
-fn frozen(hazard: Hazard) -> Arc<Frozen> {
+pub(super) fn frozen(hazard: Hazard) -> Arc<Frozen> {
     let planned = |id: &str, kind: &str, hazard, after: Vec<StepId>| PlannedStep {
         id: id.into(),
         title: id.into(),
@@ -469,4 +469,86 @@ fn a_resume_is_a_new_driver_and_keeps_what_was_confirmed() {
     tape.put(driven(2));
     assert_eq!(decide::judge(&tape.course, 1, &readings(Holds::Yes), None), Judged::Go);
     assert_eq!(tape.course.shown.epoch, 2);
+}
+
+#[test]
+fn another_plan_keeps_what_is_done_alike_and_asks_for_the_rest_anew() {
+    let mut tape = Tape::at_promote(Hazard::Reversible);
+    tape.confirmed();
+    let mut ungraceful = (*frozen(Hazard::Disruptive)).clone();
+    ungraceful.plan.hash = PlanHash("ungraceful".into());
+    let switched = |frozen: &Frozen, hash: &str| Event::Switched {
+        plan_hash: PlanHash(hash.into()),
+        frozen: serde_json::to_string(frozen).expect("plain data"),
+        declaration: declaration(),
+    };
+    assert!(tape.refuses(switched(&ungraceful, "another")), "not the plan that was looked at");
+    let mut elsewhere = ungraceful.clone();
+    elsewhere.plan.target = Side::Primary;
+    assert!(tape.refuses(switched(&elsewhere, "ungraceful")), "a run does not turn round");
+
+    tape.put(switched(&ungraceful, "ungraceful"));
+    assert_eq!(tape.course.shown.steps[0].phase, StepPhase::Done, "the check is the same in both");
+    assert_eq!(tape.course.shown.steps[1].phase, StepPhase::Pending);
+    assert!(tape.course.progress[1].confirmed.is_none(), "what was confirmed was for the other plan");
+    assert_eq!(tape.course.frozen.plan.hash.0, "ungraceful");
+    let read = fold::fold(RunId(1), frozen(Hazard::Reversible), &tape.entries).expect("recovery reads it too");
+    assert_eq!(read.shown.steps, tape.course.shown.steps);
+}
+
+#[test]
+fn the_plan_does_not_change_under_a_call_that_is_out() {
+    let mut tape = Tape::at_promote(Hazard::Reversible);
+    tape.confirmed().intended().sent();
+    let event = Event::Switched {
+        plan_hash: PlanHash("7c41e2".into()),
+        frozen: serde_json::to_string(&*frozen(Hazard::Reversible)).expect("plain data"),
+        declaration: declaration(),
+    };
+    assert!(tape.refuses(event));
+}
+
+#[test]
+fn steps_that_do_not_wait_for_each_other_are_under_way_together_and_one_question_is_asked_at_a_time() {
+    let mut side_by_side = (*frozen(Hazard::Reversible)).clone();
+    side_by_side.plan.steps[1].after = Vec::new();
+    let declared = entry(
+        0,
+        Event::Declared { plan_hash: PlanHash("7c41e2".into()), declaration: declaration(), principal: "arn".into() },
+    );
+    let course = fold::begin(RunId(1), Arc::new(side_by_side), &declared).expect("a run");
+    let mut tape = Tape { course, entries: vec![declared], now: 0 };
+    assert_eq!(decide::of_step(&tape.course, 0), Next::Begin(0));
+    assert_eq!(decide::of_step(&tape.course, 1), Next::Begin(1));
+    tape.put(Event::Begun { step: "gone".into(), attempt: 1 }).put(Event::Begun { step: "promote".into(), attempt: 1 });
+    tape.put(Event::Asked { ask: Ask::Key { step: "promote".into() } });
+    assert_eq!(decide::of_step(&tape.course, 0), Next::Check(0), "the other branch goes on");
+    assert!(tape.refuses(Event::Asked { ask: Ask::Key { step: "gone".into() } }), "one question at a time");
+    tape.put(Event::Failed { step: "gone".into(), detail: "2/4".into() });
+    assert_eq!(decide::of_step(&tape.course, 0), Next::Wait, "it parks when the question is answered");
+}
+
+#[test]
+fn what_a_call_made_is_left_over_until_another_call_took_it_away() {
+    use super::finding::{Leftover, Traces};
+    let made = Leftover { kind: "rds-instance".into(), region: "ap-south-2".into(), id: "drill-db".into() };
+    let mut tape = Tape::at_promote(Hazard::Reversible);
+    tape.confirmed().put(Event::Intended {
+        step: "promote".into(),
+        attempt: 1,
+        plan_hash: PlanHash("7c41e2".into()),
+        call: call(),
+        request_digest: "r".into(),
+        guards: readings(Holds::Yes),
+        traces: Traces { leaves: Some(made.clone()), clears: None },
+    });
+    assert!(tape.course.shown.leftovers.is_empty(), "nothing went out yet");
+    tape.sent();
+    assert_eq!(tape.course.shown.leftovers, [made.clone()], "from here on it may be there");
+    let mut refused = Tape { course: tape.course.clone(), entries: tape.entries.clone(), now: tape.now };
+    let no = Outcome::Refused { code: "Throttling".into(), message: "later".into(), request_id: None };
+    refused.outcome(no);
+    assert!(refused.course.shown.leftovers.is_empty(), "nothing was made");
+    tape.outcome(Outcome::Unknown { why: "no answer".into() });
+    assert_eq!(tape.course.shown.leftovers, [made], "in doubt it counts as there");
 }

@@ -172,8 +172,8 @@ fn a_fence_has_three_grades_and_a_writer_that_answers_is_none() {
         cluster: None,
         created: None,
         encrypted: true,
-        protected: false,
-        tags: crate::domain::resource::Tags::default(),
+        protected: true,
+        tags: std::collections::BTreeMap::new(),
     };
     stopped.put("payments-global", Side::Primary, What::Instance, Fact::Instance(instance.clone()));
     assert_eq!(holds(&stopped, fenced()), Holds::Yes);

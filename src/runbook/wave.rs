@@ -220,3 +220,95 @@ impl Wave {
         self.items.iter().enumerate().map(of).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Timestamp, compliance::fixtures},
+        runbook::{guards::LossBound, plan::Interlock, tests::frozen},
+    };
+
+    fn app(id: &str, on: &[&str]) -> App {
+        let mut app = fixtures::app(id);
+        app.depends_on = on.iter().map(|on| AppId::new(on)).collect();
+        app
+    }
+
+    fn plan(id: &str, loss_seconds: Option<u64>) -> Arc<Plan> {
+        let hazard = if loss_seconds.is_some() { Hazard::DataLoss } else { Hazard::Disruptive };
+        let mut plan = frozen(hazard).plan.clone();
+        plan.app = AppId::new(id);
+        plan.hash = PlanHash(format!("hash of {id}"));
+        plan.steps[1].loss = loss_seconds.map(|secs| LossBound {
+            bound: Some(Duration::from_secs(secs)),
+            since: None,
+            lines: Vec::new(),
+        });
+        Arc::new(plan)
+    }
+
+    fn names(ordered: &[(AppId, Vec<AppId>)]) -> Vec<&str> {
+        ordered.iter().map(|(app, _)| app.as_str()).collect()
+    }
+
+    #[test]
+    fn dependencies_go_first_and_a_dependency_outside_the_wave_holds_nobody_up() {
+        let (core, cards, web) = (app("core", &["mainframe"]), app("cards", &["core"]), app("web", &["cards", "core"]));
+        let ordered = order(&[&web, &cards, &core]).expect("no circle");
+        assert_eq!(names(&ordered), ["core", "cards", "web"]);
+        assert!(ordered[0].1.is_empty(), "the mainframe is not in this wave");
+        assert_eq!(ordered[2].1, [AppId::new("cards"), AppId::new("core")]);
+    }
+
+    #[test]
+    fn a_circle_is_named_and_whoever_only_waits_behind_it_goes_nowhere_either() {
+        let (a, b, c) = (app("a", &["b"]), app("b", &["a"]), app("c", &[]));
+        assert_eq!(order(&[&a, &b, &c]).unwrap_err(), NoWave::Circle(vec!["a".into(), "b".into()]));
+    }
+
+    #[test]
+    fn the_phrase_names_how_many_where_to_and_the_largest_loss() {
+        let items =
+            vec![(plan("core", None), vec![]), (plan("cards", Some(40)), vec![]), (plan("web", Some(9)), vec![])];
+        let wave = wave(items, Vec::new(), 2).expect("a wave");
+        assert_eq!(wave.phrase(), "3 apps to Hyderabad, up to 1 m");
+        assert_eq!(wave.accepts, Some(Duration::from_secs(60)));
+        let said = wave.declarations(&"asha".into(), &"INC-1".into(), Some(Timestamp::from_secs(1)));
+        let marks: Vec<&WaveMark> = said.iter().filter_map(|said| said.wave.as_ref()).collect();
+        assert_eq!(marks.iter().map(|mark| mark.ordinal).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(marks.iter().all(|mark| mark.id == wave.id && mark.parallel_max == 2));
+    }
+
+    #[test]
+    fn a_loss_that_nothing_bounds_is_in_no_phrase() {
+        let mut unbounded = (*plan("core", Some(1))).clone();
+        unbounded.steps[1].loss = None;
+        let wave = wave(vec![(Arc::new(unbounded), vec![])], Vec::new(), 1).expect("a wave");
+        assert_eq!((wave.items[0].loss, wave.accepts), (Loss::Unbounded, None));
+    }
+
+    #[test]
+    fn what_cannot_be_begun_alone_is_left_out_with_those_that_wait_for_it() {
+        let mut busy = (*plan("core", None)).clone();
+        busy.interlocks.push(Interlock { code: "another-run".into(), text: "run 3 of core has not ended".into() });
+        let items = vec![
+            (Arc::new(busy), vec![]),
+            (plan("cards", None), vec![AppId::new("core")]),
+            (plan("web", None), vec![]),
+        ];
+        let wave = wave(items, Vec::new(), 4).expect("one can go");
+        assert_eq!(wave.items.len(), 1);
+        let out: Vec<&str> = wave.left_out.iter().map(|(app, _)| app.as_str()).collect();
+        assert_eq!(out, ["core", "cards"]);
+    }
+
+    #[test]
+    fn another_list_is_another_wave() {
+        let of =
+            |ids: &[&str]| wave(ids.iter().map(|id| (plan(id, None), vec![])).collect(), vec![], 1).expect("one").id;
+        assert_ne!(of(&["a", "b"]), of(&["a"]));
+        assert_ne!(of(&["a", "b"]), of(&["b", "a"]));
+        assert_eq!(of(&["a", "b"]), of(&["a", "b"]));
+    }
+}

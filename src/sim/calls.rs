@@ -88,9 +88,11 @@ pub fn summary(target: &Target, request: &http::Request<Bytes>) -> String {
         }
         Protocol::RestXml => match changes(request.body()) {
             Some(changes) => format!("{} {changes}", uri.path()),
-            None => path(),
+            None if request.body().is_empty() => path(),
+            None => format!("{} {}", uri.path(), String::from_utf8_lossy(request.body())),
         },
-        Protocol::RestJson => path(),
+        Protocol::RestJson if request.body().is_empty() => path(),
+        Protocol::RestJson => format!("{} {}", uri.path(), String::from_utf8_lossy(request.body())),
         Protocol::Json => String::from_utf8_lossy(request.body()).into_owned(),
         Protocol::Cbor => {
             members(request.body()).unwrap_or_else(|| format!("{} bytes that are not CBOR", request.body().len()))

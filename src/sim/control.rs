@@ -7,13 +7,15 @@
 //! | `GET /_sim/state` | | `{"now", "speed", "seed", "estate", "global_clusters", "db_instances", "records", "changes", "health_checks", "traffic", "faults", "jobs"}` |
 //! | `POST /_sim/inject` | a fault | `{"id": number}` |
 //! | `POST /_sim/clear` | `{"id": number}` or `{"all": true}` | `{"cleared": number}` |
+//! | `POST /_sim/outside` | `{"run"\|"look": {"program", "args", "done_when"}}` or `{"get": {"url"}}` | `{"exit": {"status", "last_line"}}`, `{"cut": {"why"}}`, `{"answer": {"status", "body"}}` or `{"no-answer": {"why"}}` |
 //! | `POST /_sim/speed` | `{"speed": number}` | `{"now", "speed", "started"}` |
 //!
 //! A fault is `{"fault": WORD, …}` with, for each word (`how` is `refuse`, `blackhole`, `slow` or `5xx`):
 //! `region-down` region, how · `service-down` region, service, how · `throttling` region, share, \[service\] ·
 //! `reply-lost` count, \[service\], \[operation\] · `late-effect` count, `after_seconds`, answer (`blackhole`, `lost`
 //! or `5xx`), \[service\], \[operation\] · `stale-reads` service, seconds, \[region\], \[operation\] · `lag-growth` target, `millis_per_second` ·
-//! `jobs-fail` resource, message, \[job\] · `control-plane-impaired` how · `credentials-expired` region;
+//! `jobs-fail` resource, message, \[job\] · `vault-missing` region, vault · `key-unusable` region, vault ·
+//! `program-ends` program, how (`fails`, `cut-before`, `cut-after`) · `control-plane-impaired` how · `credentials-expired` region;
 //! and for all of them \[from\] and \[until\] in estate time.
 //!
 //! Errors are `{"error": "field: what is wrong and which words it may hold"}` with status 400, 404 or 405.
@@ -26,6 +28,7 @@ use serde_json::{Value, json};
 use super::{
     Sim,
     fault::Fault,
+    outside::Asked,
     route53::CHECKERS,
     service::Answer,
     surroundings::Surroundings,
@@ -70,14 +73,17 @@ pub(super) fn answer(sim: &Sim, request: &http::Request<Bytes>) -> Answer {
             (None, Some(true)) => Ok(json!({ "cleared": sim.clear_all() })),
             _ => Err(bad("id, all: give one of {\"id\": NUMBER} and {\"all\": true}".to_owned())),
         }),
+        ("/outside", &Method::POST) => parse::<Asked>(body).map(|asked| sim.outside(&asked)),
         ("/speed", &Method::POST) => {
             let set = parse::<Speed>(body).and_then(|speed| sim.set_speed(speed.speed).map_err(bad));
             set.map(|()| sim.clock())
         }
         ("/clock" | "/calls" | "/state", _) => Err((StatusCode::METHOD_NOT_ALLOWED, "use GET".to_owned())),
-        ("/inject" | "/clear" | "/speed", _) => Err((StatusCode::METHOD_NOT_ALLOWED, "use POST".to_owned())),
+        ("/inject" | "/clear" | "/outside" | "/speed", _) => {
+            Err((StatusCode::METHOD_NOT_ALLOWED, "use POST".to_owned()))
+        }
         _ => {
-            let known = "clock, calls, state, inject, clear, speed";
+            let known = "clock, calls, state, inject, clear, outside, speed";
             Err((StatusCode::NOT_FOUND, format!("{path}: not one of /_sim/ {known}")))
         }
     };
@@ -157,7 +163,10 @@ pub(super) fn state(world: &World, now: Timestamp) -> Value {
         .map(|check| {
             let of = CHECKERS.len() * 2;
             let healthy = (0..of).filter(|n| world.dns.seen_healthy(check, *n, now, faults).0).count();
-            (check.id.clone(), json!({ "healthy": healthy, "checkers": of }))
+            (check.id.clone(), {
+                let counts = world.dns.counts_as_healthy(check, now, faults);
+                json!({ "healthy": healthy, "checkers": of, "counts_as_healthy": counts, "version": check.version() })
+            })
         })
         .collect();
     let regions = &world.estate.regions;

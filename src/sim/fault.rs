@@ -5,7 +5,112 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{RegionId, Timestamp};
+use crate::domain::{
+    RegionId, Timestamp,
+    scenario::{FaultParam, FaultShape, FaultSpec, FaultWords},
+};
+
+const HOW: FaultParam = need("how", FaultShape::Word(&["refuse", "blackhole", "slow", "5xx"]));
+const REGION: FaultParam = need("region", FaultShape::Region);
+
+const fn need(name: &'static str, shape: FaultShape) -> FaultParam {
+    FaultParam { name, shape, required: true }
+}
+
+const fn may(name: &'static str, shape: FaultShape) -> FaultParam {
+    FaultParam { name, shape, required: false }
+}
+
+/// Every fault word, as scenario files may write it.
+pub const CATALOGUE: &[FaultSpec] = &[
+    FaultSpec { word: "region-down", params: &[REGION, HOW], doc: "A Region with its workload." },
+    FaultSpec {
+        word: "service-down",
+        params: &[REGION, need("service", FaultShape::Text), HOW],
+        doc: "One service's API; the workload goes on.",
+    },
+    FaultSpec {
+        word: "throttling",
+        params: &[REGION, may("service", FaultShape::Text), need("share", FaultShape::UpTo(1.0))],
+        doc: "Refuses this share of calls.",
+    },
+    FaultSpec {
+        word: "reply-lost",
+        params: &[
+            may("service", FaultShape::Text),
+            may("operation", FaultShape::Text),
+            need("count", FaultShape::Count),
+        ],
+        doc: "Calls take effect and are not answered.",
+    },
+    FaultSpec {
+        word: "late-effect",
+        params: &[
+            may("service", FaultShape::Text),
+            may("operation", FaultShape::Text),
+            need("count", FaultShape::Count),
+            need("after_seconds", FaultShape::Count),
+            need("answer", FaultShape::Word(&["blackhole", "lost", "5xx"])),
+        ],
+        doc: "Calls are not answered and take effect later.",
+    },
+    FaultSpec {
+        word: "stale-reads",
+        params: &[
+            need("service", FaultShape::Text),
+            may("region", FaultShape::Region),
+            may("operation", FaultShape::Text),
+            need("seconds", FaultShape::Count),
+        ],
+        doc: "Reads answer as of some seconds ago.",
+    },
+    FaultSpec {
+        word: "lag-growth",
+        params: &[need("target", FaultShape::Text), need("millis_per_second", FaultShape::UpTo(1e6))],
+        doc: "A stream's lag grows, and falls back afterwards.",
+    },
+    FaultSpec {
+        word: "jobs-fail",
+        params: &[
+            need("resource", FaultShape::Text),
+            may("job", FaultShape::Word(&["backup", "copy", "restore"])),
+            need("message", FaultShape::Text),
+        ],
+        doc: "Backup, copy or restore jobs of a resource fail.",
+    },
+    FaultSpec {
+        word: "vault-missing",
+        params: &[REGION, need("vault", FaultShape::Text)],
+        doc: "A backup vault is gone.",
+    },
+    FaultSpec {
+        word: "key-unusable",
+        params: &[REGION, need("vault", FaultShape::Text)],
+        doc: "The KMS key of a backup vault is disabled.",
+    },
+    FaultSpec {
+        word: "program-ends",
+        params: &[
+            need("program", FaultShape::Text),
+            need("how", FaultShape::Word(&["fails", "cut-before", "cut-after"])),
+        ],
+        doc: "Runs of a program end like this.",
+    },
+    FaultSpec {
+        word: "control-plane-impaired",
+        params: &[HOW],
+        doc: "Route 53 cannot be changed; its answers and health checks go on.",
+    },
+    FaultSpec { word: "credentials-expired", params: &[REGION], doc: "Credentials are refused as expired." },
+];
+
+/// What a scenario says, as a fault.
+///
+/// # Errors
+/// When the catalogue and the faults have drifted apart.
+pub fn of_words(words: &FaultWords) -> Result<FaultKind, String> {
+    serde_json::to_value(words).and_then(serde_json::from_value).map_err(|error| format!("{}: {error}", words.fault))
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
@@ -81,10 +186,27 @@ pub enum FaultKind {
         job: Option<String>,
         message: String,
     },
+    /// A backup vault is gone: reads say that it does not exist, jobs with it fail.
+    VaultMissing { region: RegionId, vault: String },
+    /// The KMS key of a backup vault is disabled or out of reach: jobs that write to it or restore from it fail.
+    KeyUnusable { region: RegionId, vault: String },
+    /// Runs of a program (absolute path) end like this.
+    ProgramEnds { program: String, how: ProgramEnd },
     /// The Route 53 control plane in us-east-1 answers 5xx or throttles; DNS answers and health checks go on.
     ControlPlaneImpaired { how: Down },
     /// Credentials are answered as expired in this Region.
     CredentialsExpired { region: RegionId },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgramEnd {
+    /// With status 1, nothing done.
+    Fails,
+    /// Killed before it did anything.
+    CutBefore,
+    /// Killed when everything was done.
+    CutAfter,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,4 +232,54 @@ pub enum LateAnswer {
     Lost,
     #[serde(rename = "5xx", alias = "server-error")]
     ServerError,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::scenario::FaultValue;
+
+    fn sample(shape: FaultShape) -> FaultValue {
+        match shape {
+            FaultShape::Region => FaultValue::Text("ap-south-1".to_owned()),
+            FaultShape::Text => FaultValue::Text("rds".to_owned()),
+            FaultShape::Word(words) => FaultValue::Text(words[0].to_owned()),
+            FaultShape::Count => FaultValue::Count(1),
+            FaultShape::UpTo(most) => FaultValue::Number(most),
+        }
+    }
+
+    #[test]
+    fn every_fault_word_can_stand_in_a_scenario() {
+        let unknown = serde_json::from_str::<FaultKind>(r#"{"fault":"?"}"#).unwrap_err().to_string();
+        let known: Vec<&str> = unknown.split('`').skip(3).step_by(2).collect();
+        assert_eq!(known, CATALOGUE.iter().map(|spec| spec.word).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_a_scenario_may_say_of_a_fault_is_what_a_fault_takes() {
+        for spec in CATALOGUE {
+            let all: BTreeMap<&'static str, FaultValue> =
+                spec.params.iter().map(|param| (param.name, sample(param.shape))).collect();
+            let with = |values: BTreeMap<&'static str, FaultValue>| of_words(&FaultWords { fault: spec.word, values });
+            with(all.clone()).unwrap();
+            for param in spec.params {
+                let mut less = all.clone();
+                less.remove(param.name);
+                assert_eq!(with(less).is_err(), param.required, "{} without {}", spec.word, param.name);
+                if let FaultShape::Word(words) = param.shape {
+                    for word in words {
+                        let mut other = all.clone();
+                        other.insert(param.name, FaultValue::Text((*word).to_owned()));
+                        with(other).unwrap();
+                    }
+                }
+            }
+            let mut more = all;
+            more.insert("surprise", FaultValue::Count(1));
+            assert!(with(more).is_err(), "{}", spec.word);
+        }
+    }
 }

@@ -13,7 +13,10 @@ use crate::{
         region::{Region, RegionPair},
         resource::JobKind,
     },
-    sim::{service::Call, surroundings::Surroundings},
+    sim::{
+        service::Call,
+        surroundings::{Surroundings, VaultTrouble},
+    },
 };
 
 pub const SEED: u64 = 7;
@@ -199,11 +202,21 @@ pub struct World {
     /// From when a Region writes.
     pub writers: Vec<(Timestamp, Option<RegionId>)>,
     pub failures: Vec<(String, JobKind, Timestamp, Timestamp)>,
+    /// Vaults in trouble, from when.
+    pub vaults: Vec<(RegionId, String, Timestamp, VaultTrouble)>,
+    pub databases: Vec<(RegionId, String)>,
 }
 
 impl World {
     pub fn calm() -> Self {
-        Self { down: Vec::new(), lag: Vec::new(), writers: Vec::new(), failures: Vec::new() }
+        Self {
+            down: Vec::new(),
+            lag: Vec::new(),
+            writers: Vec::new(),
+            failures: Vec::new(),
+            vaults: Vec::new(),
+            databases: Vec::new(),
+        }
     }
 
     pub fn down(region: RegionId, from: Timestamp, until: Timestamp) -> Self {
@@ -237,6 +250,14 @@ impl Surroundings for World {
         let mut failures = self.failures.iter();
         let hit = failures.any(|(r, k, from, until)| r == resource && *k == kind && *from <= at && at < *until);
         hit.then(|| "Injected failure".to_owned())
+    }
+
+    fn vault_trouble(&self, region: &RegionId, vault: &str, at: Timestamp) -> Option<VaultTrouble> {
+        self.vaults.iter().find(|(r, v, from, _)| r == region && v == vault && *from <= at).map(|(.., what)| *what)
+    }
+
+    fn database(&self, region: &RegionId, id: &str, _: Timestamp) -> Option<u64> {
+        self.databases.iter().any(|(r, name)| r == region && name == id).then_some(10_000_000_000_000)
     }
 }
 

@@ -10,8 +10,9 @@ use http::StatusCode;
 
 use super::{
     draw,
-    fault::{Down, Fault, FaultKind, LateAnswer},
+    fault::{Down, Fault, FaultKind, LateAnswer, ProgramEnd},
     route::{Service, Target},
+    surroundings::VaultTrouble,
     wire::{Protocol, Refusal},
 };
 use crate::domain::{RegionId, Timestamp, resource::JobKind};
@@ -191,6 +192,27 @@ impl Faults {
         })
     }
 
+    /// How runs of a program end, where a fault says so.
+    #[must_use]
+    pub fn program_end(&self, program: &str, at: Timestamp) -> Option<ProgramEnd> {
+        self.in_force(at).rev().find_map(|fault| match &fault.kind {
+            FaultKind::ProgramEnds { program: named, how } if named == program => Some(*how),
+            _ => None,
+        })
+    }
+
+    /// What is wrong with a backup vault.
+    #[must_use]
+    pub fn vault_trouble(&self, region: &RegionId, vault: &str, at: Timestamp) -> Option<VaultTrouble> {
+        self.in_force(at).rev().find_map(|fault| match &fault.kind {
+            FaultKind::VaultMissing { region: r, vault: v } if r == region && v == vault => Some(VaultTrouble::Missing),
+            FaultKind::KeyUnusable { region: r, vault: v } if r == region && v == vault => {
+                Some(VaultTrouble::KeyUnusable)
+            }
+            _ => None,
+        })
+    }
+
     /// What meets the request on its way in. Of several faults the one injected last speaks.
     #[must_use]
     pub fn passage(&self, target: &Target, now: Timestamp, seed: u64, seq: u64) -> Passage {
@@ -226,7 +248,9 @@ impl Faults {
     /// Whether the answer to this request is lost; counts it against the fault.
     pub fn loses_reply(&mut self, target: &Target, now: Timestamp) -> bool {
         let lost = self.spend(now, |fault| match fault {
-            FaultKind::ReplyLost { service, operation, count } if meets(target, service, operation) => {
+            FaultKind::ReplyLost { service, operation, count }
+                if meets(target, service.as_deref(), operation.as_deref()) =>
+            {
                 Some((*count, ()))
             }
             _ => None,
@@ -241,7 +265,7 @@ impl Faults {
         }
         self.spend(now, |fault| match fault {
             FaultKind::LateEffect { service, operation, count, after_seconds, answer }
-                if meets(target, service, operation) =>
+                if meets(target, service.as_deref(), operation.as_deref()) =>
             {
                 Some((*count, Late { after: Duration::from_secs(*after_seconds), answer: *answer }))
             }
@@ -283,9 +307,9 @@ impl Faults {
     }
 }
 
-fn meets(target: &Target, service: &Option<String>, operation: &Option<String>) -> bool {
-    service.as_deref().is_none_or(|word| Service::parse(word) == target.service)
-        && operation.as_deref().is_none_or(|operation| operation == target.operation)
+fn meets(target: &Target, service: Option<&str>, operation: Option<&str>) -> bool {
+    service.is_none_or(|word| Service::parse(word) == target.service)
+        && operation.is_none_or(|operation| operation == target.operation)
 }
 
 fn end(fault: &mut Fault, now: Timestamp) {
@@ -345,7 +369,10 @@ fn check(fault: &Fault, regions: &[RegionId]) -> Result<(), String> {
         Err(format!("service: `{word}` is not one of {}", words.join(", ")))
     };
     match &fault.kind {
-        FaultKind::RegionDown { region, .. } | FaultKind::CredentialsExpired { region } => known_region(region),
+        FaultKind::RegionDown { region, .. }
+        | FaultKind::CredentialsExpired { region }
+        | FaultKind::VaultMissing { region, .. }
+        | FaultKind::KeyUnusable { region, .. } => known_region(region),
         FaultKind::ServiceDown { region, service, .. } => known_region(region).and_then(|()| known_service(service)),
         FaultKind::Throttling { region, service, share } => {
             known_region(region)?;
@@ -378,7 +405,10 @@ fn check(fault: &Fault, regions: &[RegionId]) -> Result<(), String> {
         FaultKind::JobsFail { job: Some(job), .. } if !JobKind::ALL.iter().any(|kind| kind.word() == job) => {
             Err(format!("job: `{job}` is not one of backup, copy, restore"))
         }
-        FaultKind::JobsFail { .. } | FaultKind::ControlPlaneImpaired { .. } => Ok(()),
+        FaultKind::ProgramEnds { program, .. } if !program.starts_with('/') => {
+            Err(format!("program: `{program}` is not an absolute path"))
+        }
+        FaultKind::JobsFail { .. } | FaultKind::ControlPlaneImpaired { .. } | FaultKind::ProgramEnds { .. } => Ok(()),
     }
 }
 

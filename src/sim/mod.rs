@@ -29,6 +29,7 @@ pub mod fault;
 pub(crate) mod fixture;
 pub mod gate;
 pub mod noise;
+pub mod outside;
 pub mod rds;
 pub mod route;
 pub mod route53;
@@ -49,7 +50,7 @@ use self::{
     wire::ErrorCode,
     world::Services,
 };
-use crate::domain::{Clock, Estate, Timestamp};
+use crate::domain::{Clock, Estate, Timestamp, scenario::Scenario};
 
 /// Header on every answer: `<estate time, RFC 3339>;<speed>`.
 pub const SIM_HEADER: &str = "x-pointsman-sim";
@@ -235,6 +236,28 @@ impl Sim {
         inner.services.world.faults.inject(fault, now, &regions)
     }
 
+    /// Begins a scenario now: every inject at its time, all of them checked before the first.
+    ///
+    /// # Errors
+    /// What is wrong with an inject, naming it.
+    pub fn play(&self, scenario: &Scenario) -> Result<(), String> {
+        let mut inner = self.lock();
+        let now = self.now_of(&inner);
+        let regions = inner.services.world.regions();
+        let mut faults = inner.services.world.faults.clone();
+        for inject in &scenario.injects {
+            let from = now + inject.at;
+            let kind = fault::of_words(&inject.fault);
+            let fault =
+                kind.map(|kind| Fault { id: 0, kind, from: Some(from), until: inject.lasts.map(|lasts| from + lasts) });
+            fault
+                .and_then(|fault| faults.inject(fault, now, &regions))
+                .map_err(|why| format!("{}: inject \"{}\": {why}", scenario.id, inject.title))?;
+        }
+        inner.services.world.faults = faults;
+        Ok(())
+    }
+
     /// Ends a fault now.
     ///
     /// # Errors
@@ -250,6 +273,31 @@ impl Sim {
         let mut inner = self.lock();
         let now = self.now_of(&inner);
         inner.services.world.faults.clear_all(now)
+    }
+
+    /// Stands in for what lies outside AWS: runs a program, looks through one, or answers an address. Never
+    /// touches the machine. Recorded like a call of AWS.
+    #[must_use]
+    pub fn outside(&self, asked: &outside::Asked) -> Value {
+        let mut inner = self.lock();
+        let now = self.now_of(&inner);
+        inner.seq += 1;
+        let seq = inner.seq;
+        let (said, effect) = inner.services.outside(asked, now, self.seed, seq);
+        let region = asked.region(&inner.services.world, now);
+        let (service, operation) = asked.name();
+        inner.log.push(Received {
+            seq,
+            at: now,
+            service: service.to_owned(),
+            operation: operation.to_owned(),
+            region,
+            params: asked.summary(),
+            outcome: said.word(),
+            effect: effect == Effect::Changed,
+            awaited: false,
+        });
+        json!(said)
     }
 
     /// Received calls, oldest first.

@@ -9,12 +9,13 @@ use super::{
     backup::Backups,
     cloudwatch::Metrics,
     gate::Faults,
+    outside::{self, Asked, Programs, Said},
     rds::{self, Rds, answer::Effect},
     route::{Service, Target},
     route53::Dns,
     service::{Answer, Call},
     sts,
-    surroundings::Surroundings,
+    surroundings::{Surroundings, VaultTrouble},
     wire::Refusal,
 };
 use crate::domain::{AppId, Estate, RegionId, Side, Timestamp, region::GLOBAL_CONTROL_PLANE, resource::JobKind};
@@ -83,12 +84,20 @@ impl Surroundings for World {
     }
 
     fn traffic_share(&self, app: &AppId, region: &RegionId, at: Timestamp) -> f64 {
-        let by_dns = self.estate.regions.side_of(region).and_then(|side| self.dns.share(app, side, at));
+        let by_dns = self.estate.regions.side_of(region).and_then(|side| self.dns.share(app, side, at, &self.faults));
         by_dns.unwrap_or_else(|| if self.home(app, at).as_ref() == Some(region) { 1.0 } else { 0.0 })
     }
 
     fn job_failure(&self, resource: &str, kind: JobKind, at: Timestamp) -> Option<String> {
         self.faults.job_failure(resource, kind, at)
+    }
+
+    fn vault_trouble(&self, region: &RegionId, vault: &str, at: Timestamp) -> Option<VaultTrouble> {
+        self.faults.vault_trouble(region, vault, at)
+    }
+
+    fn database(&self, region: &RegionId, id: &str, at: Timestamp) -> Option<u64> {
+        self.rds.instance(region, id, at, &self.faults).map(|instance| instance.storage_gib << 30)
     }
 }
 
@@ -98,6 +107,7 @@ pub struct Services {
     pub world: World,
     metrics: Metrics,
     backups: Backups,
+    programs: Programs,
 }
 
 impl Services {
@@ -107,20 +117,42 @@ impl Services {
             world: World::new(Arc::clone(estate), seed, start),
             metrics: Metrics::new(estate, seed, start),
             backups: Backups::new(estate, seed, start),
+            programs: Programs::new(estate),
+        }
+    }
+
+    /// What lies outside AWS.
+    pub fn outside(&mut self, asked: &Asked, now: Timestamp, seed: u64, seq: u64) -> (Said, Effect) {
+        self.settle(now);
+        match asked {
+            Asked::Run(line) => self.programs.run(line, now, &self.world, seed, seq),
+            Asked::Look(line) => (self.programs.look(line, now), Effect::None),
+            Asked::Get(get) => (outside::get(&self.world, &get.url, now), Effect::None),
         }
     }
 
     /// Answers a request that arrived. `wall` is real time, for the expiry of credentials.
     pub fn answer(&mut self, target: &Target, call: &Call, wall: Timestamp) -> (Answer, Effect) {
+        self.settle(call.now);
         let world = &mut self.world;
         match target.service {
             Some(Service::Rds) => world.rds.answer(call, &world.faults),
             Some(Service::Route53) => world.dns.answer(call, &world.faults),
             Some(Service::Sts) => (sts::answer(&world.estate, call, wall), Effect::None),
-            // Both are functions of time and of the world around them: nothing that is asked of them changes it.
+            // A function of time and of the world around it: nothing that is asked of it changes it.
             Some(Service::Monitoring) => (self.metrics.answer(call, world), Effect::None),
-            Some(Service::Backup) => (self.backups.answer(call, world), Effect::None),
+            Some(Service::Backup) if call.request.method() == http::Method::GET => {
+                (self.backups.answer(call, world), Effect::None)
+            }
+            Some(Service::Backup) => self.backups.write(call, world),
             None => (not_simulated(target, call), Effect::None),
+        }
+    }
+
+    /// What restores have made by now belongs to its own service from now on.
+    pub fn settle(&mut self, now: Timestamp) {
+        for made in self.backups.hand_over(now, &self.world) {
+            self.world.rds.restored(&made.arn, now, made.data_time, made.size);
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct StepContext<'a> {
     pub target: Side,
     /// When the step first began; `None` while it is only planned.
     pub begun_at: Option<Timestamp>,
+    /// Digest of run, step and attempt: what a call with an idempotency token sends as that. The same attempt
+    /// always has the same one; `None` where there is no attempt, as in a plan.
+    pub token: Option<&'a str>,
     pub now: Timestamp,
 }
 

@@ -5,6 +5,7 @@
 
 use crate::runbook::spec::StepKindSpec;
 
+pub mod alarm_check;
 mod aurora;
 pub mod aurora_add_instance;
 pub mod aurora_create_global;
@@ -13,18 +14,27 @@ pub mod aurora_failover_global;
 pub mod aurora_keep_unplanned_snapshot;
 pub mod aurora_rejoin;
 pub mod aurora_switchover_global;
+mod backup;
+pub mod backup_copy;
+pub mod backup_restore;
+pub mod backup_start;
 pub mod check;
+pub mod command;
 pub mod confirm;
+pub mod http_probe;
 pub mod kind;
 pub mod outside;
+pub mod pause;
 mod rds;
 pub mod rds_copy_snapshot;
 pub mod rds_create_replica;
 pub mod rds_delete_instance;
+pub mod rds_delete_snapshot;
 pub mod rds_promote_replica;
 pub mod rds_restore_from_snapshot;
 pub mod rds_restore_to_point_in_time;
 pub mod rds_snapshot;
+pub mod route53_health_override;
 pub mod route53_shift;
 pub mod wait_for;
 
@@ -32,6 +42,9 @@ pub mod wait_for;
 pub const CATALOGUE: &[&StepKindSpec] = &[
     &check::SPEC,
     &wait_for::SPEC,
+    &alarm_check::SPEC,
+    &http_probe::SPEC,
+    &pause::SPEC,
     &confirm::SPEC,
     &aurora_failover_global::SPEC,
     &aurora_switchover_global::SPEC,
@@ -47,13 +60,22 @@ pub const CATALOGUE: &[&StepKindSpec] = &[
     &rds_restore_to_point_in_time::SPEC,
     &rds_create_replica::SPEC,
     &rds_delete_instance::SPEC,
+    &rds_delete_snapshot::SPEC,
     &route53_shift::SPEC,
+    &route53_health_override::SPEC,
+    &backup_start::SPEC,
+    &backup_copy::SPEC,
+    &backup_restore::SPEC,
+    &command::SPEC,
 ];
 
 /// The kinds themselves, in the order of [`CATALOGUE`].
 pub static KINDS: &[&dyn kind::StepKind] = &[
     &check::Check,
     &wait_for::WaitFor,
+    &alarm_check::AlarmCheck,
+    &http_probe::HttpProbe,
+    &pause::Pause,
     &confirm::Confirm,
     &aurora_failover_global::FailoverGlobal,
     &aurora_switchover_global::SwitchoverGlobal,
@@ -69,7 +91,13 @@ pub static KINDS: &[&dyn kind::StepKind] = &[
     &rds_restore_to_point_in_time::RestoreToPointInTime,
     &rds_create_replica::CreateReplica,
     &rds_delete_instance::DeleteInstance,
+    &rds_delete_snapshot::DeleteSnapshot,
     &route53_shift::Shift,
+    &route53_health_override::HealthOverride,
+    &backup_start::StartBackup,
+    &backup_copy::Copy,
+    &backup_restore::Restore,
+    &command::Command,
 ];
 
 /// The kind with that id.

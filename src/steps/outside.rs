@@ -21,6 +21,9 @@ pub struct CommandLine {
     /// Names of variables that are handed on; everything else is cleared.
     pub environment: Vec<String>,
     pub timeout: Duration,
+    /// The program and arguments by which its outcome will be looked at, if it is looked at so: a simulator, which
+    /// runs nothing, knows by this which look a run makes true.
+    pub done_when: Vec<String>,
 }
 
 impl CommandLine {

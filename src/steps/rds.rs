@@ -14,13 +14,15 @@ use crate::{
         rds::{DescribeDbInstances, DescribeDbSnapshots},
     },
     domain::{
-        CallDescription, Component, RegionId, Side,
+        CallDescription, Component, Fact, RegionId, Side, What,
         app::Param,
         kind::{ParamShape, ParamSpec},
         resource::{DbInstance, DbSnapshot, Tags},
         text::SafeText,
+        time,
     },
-    runbook::spec::StepParamSpec,
+    probes::answers::newest_restorable,
+    runbook::{guards::LossBound, spec::StepParamSpec},
 };
 
 /// Key of the tag.
@@ -118,6 +120,29 @@ pub(super) async fn instance(reader: &Reader, region: &RegionId, id: &str) -> Re
 pub(super) fn newest_usable(snapshots: Vec<DbSnapshot>, of: &str) -> Option<DbSnapshot> {
     let usable = |s: &DbSnapshot| s.source.as_str() == of && s.status.as_str() == "available" && s.created.is_some();
     snapshots.into_iter().filter(usable).max_by(|a, b| (a.created, a.id.as_str()).cmp(&(b.created, b.id.as_str())))
+}
+
+/// What is lost when customers are sent to what the newest copied snapshot holds: everything since.
+pub(super) fn snapshot_loss(about: &StepContext<'_>) -> LossBound {
+    let newest = about.component().ok().and_then(|component| {
+        let (facts, region) = (about.facts, about.facts.region(about.target()));
+        let slot = facts.snapshot.fact(&facts.app.id, &component.id, region, What::RecoveryPoints)?;
+        match &slot.last.as_ref()?.value {
+            Fact::RecoveryPoints(set) => newest_restorable(&set.points),
+            _ => None,
+        }
+    });
+    let Some(since) = newest else {
+        let line = SafeText::new("No usable snapshot was seen: nothing this console knows bounds the loss.");
+        return LossBound { bound: None, since: None, lines: vec![line] };
+    };
+    let bound = about.now.since(since);
+    let line = format!(
+        "The newest usable snapshot seen is as of {}: what was written since, at most {}, is not in it.",
+        about.facts.clock(since),
+        time::short_up(bound)
+    );
+    LossBound { bound: Some(bound), since: Some(since), lines: vec![SafeText::new(line)] }
 }
 
 /// States that an instance does not leave by itself (AWS's words).
@@ -246,6 +271,7 @@ mod tests {
             status: SafeText::new(status),
             created: Some(Timestamp::from_secs(at)),
             percent: None,
+            size_bytes: 0,
             copied_from: None,
             encrypted: true,
             tags: Tags::new(),

@@ -22,6 +22,7 @@ use crate::{
     domain::{CallDescription, Estate, Hazard, kind::ParamShape, resource::DbInstance, text::SafeText},
     runbook::{
         build::Outline,
+        guards::LossBound,
         spec::{Lasting, Mutating, StepKindSpec},
     },
 };
@@ -163,6 +164,16 @@ impl MutatingStep for DeleteInstance {
             }
             Ok(Some(found)) => Observed::NotDone(SafeText::new(format!("{id} is {}", found.status))),
         }
+    }
+
+    fn loss(&self, about: &StepContext<'_>) -> Option<LossBound> {
+        let id = said(about, "instance").unwrap_or_default();
+        let line = if about.step.flag("final_snapshot") {
+            format!("A final snapshot keeps what {id} holds; its point-in-time window goes.")
+        } else {
+            format!("Whatever was written to {id} since it was made is lost with it.")
+        };
+        Some(LossBound { bound: None, since: None, lines: vec![SafeText::new(line)] })
     }
 
     fn leaves(&self, sent: &CallDescription) -> Option<Leftover> {

@@ -17,6 +17,7 @@ use crate::{
     domain::{CallDescription, Hazard, kind::ParamShape, text::SafeText},
     runbook::{
         build::Outline,
+        guards::LossBound,
         spec::{Lasting, Mutating, StepKindSpec},
     },
 };
@@ -133,6 +134,11 @@ impl MutatingStep for RestoreFromSnapshot {
         let data = listed.iter().find(|known| known.id.as_str() == snapshot).and_then(|known| known.created);
         let as_of = data.map_or_else(|| "not listed any more".to_owned(), |at| format!("data as of {}", at.rfc3339()));
         Observed::Done(SafeText::new(format!("{text}, from {snapshot}, {as_of}")))
+    }
+
+    /// Asked for where a runbook raises the hazard to data loss, e.g. because it sends customers there next.
+    fn loss(&self, about: &StepContext<'_>) -> Option<LossBound> {
+        Some(rds::snapshot_loss(about))
     }
 
     fn leaves(&self, sent: &CallDescription) -> Option<Leftover> {

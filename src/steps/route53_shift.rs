@@ -1,7 +1,10 @@
-//! Sends the customers of one DNS name to one side: both weighted records change in one batch, 100 and 0.
+//! Sends the customers of one DNS name to one side, in one batch: weighted records become 100 and 0, of failover
+//! records the side's becomes the primary.
 //!
 //! UPSERT replaces a whole record set, so each is read first and written back with nothing but its weight
-//! changed (field guide 5.1). Goes through us-east-1, whatever Region is left.
+//! changed (field guide 5.1). Failover records change roles by deleting both and creating both: never two primaries
+//! on the way, and refused whole if anybody changed them since they were read. Which of them answers is still for
+//! their health checks to say. Goes through us-east-1, whatever Region is left.
 
 use std::time::Duration;
 
@@ -9,7 +12,10 @@ use async_trait::async_trait;
 
 use super::kind::{Conduct, Eyes, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why};
 use crate::{
-    aws::{Reader, WriteOp, route53},
+    aws::{
+        Reader, WriteOp,
+        route53::{self, RecordAction, RecordChange},
+    },
     domain::{
         CallDescription, Component, Hazard, Side,
         kind::{ParamShape, ParamSpec},
@@ -63,13 +69,38 @@ fn wanted(component: &Component, sets: &[RecordSet], target: Side) -> Result<Vec
             set.set_identifier.as_deref() == Some(id) && set.kind == kind && set.name.eq_ignore_ascii_case(name)
         });
         let mut set = found.ok_or_else(|| SafeText::new(format!("{name} {kind} has no record {id}")))?.clone();
-        let Routing::Weighted { weight } = &mut set.routing else {
-            return Err(SafeText::new(format!("{name} {kind} {id} is not a weighted record: it is not changed")));
-        };
-        *weight = if side == target { ALL } else { NONE };
+        match &mut set.routing {
+            Routing::Weighted { weight } => *weight = if side == target { ALL } else { NONE },
+            Routing::Failover { primary } => *primary = side == target,
+            Routing::Simple | Routing::Other(_) => {
+                let text = format!("{name} {kind} {id} is neither a weighted nor a failover record: it is not changed");
+                return Err(SafeText::new(text));
+            }
+        }
         changed.push(set);
     }
+    let failover = changed.iter().filter(|set| by_health(set)).count();
+    if failover != 0 && failover != changed.len() {
+        return Err(SafeText::new(format!("{name} {kind} mixes weighted and failover records")));
+    }
     Ok(changed)
+}
+
+const fn by_health(set: &RecordSet) -> bool {
+    matches!(set.routing, Routing::Failover { .. })
+}
+
+/// Every set as it stands is deleted before any is created: the order in which AWS would otherwise see two primaries.
+fn changes(sets: &[RecordSet], wanted: &[RecordSet]) -> Vec<RecordChange> {
+    let change = |action, set: &RecordSet| RecordChange { action, set: set.clone() };
+    if !wanted.iter().any(by_health) {
+        return wanted.iter().map(|set| change(RecordAction::Upsert, set)).collect();
+    }
+    let same =
+        |a: &RecordSet, b: &RecordSet| a.kind == b.kind && a.name == b.name && a.set_identifier == b.set_identifier;
+    let old = sets.iter().filter(|set| wanted.iter().any(|new| same(set, new)));
+    let deleted = old.map(|set| change(RecordAction::Delete, set));
+    deleted.chain(wanted.iter().map(|set| change(RecordAction::Create, set))).collect()
 }
 
 fn call(
@@ -79,10 +110,7 @@ fn call(
 ) -> Result<route53::ChangeRecordSets, SafeText> {
     let target = about.target();
     let zone = component.params.text("zone").ok_or_else(|| SafeText::new("no zone"))?;
-    let changes = wanted(component, sets, target)?
-        .into_iter()
-        .map(|set| route53::RecordChange { action: route53::RecordAction::Upsert, set })
-        .collect();
+    let changes = changes(sets, &wanted(component, sets, target)?);
     let comment = format!("pointsman: {} to {}", component.id, about.facts.region(target));
     Ok(route53::ChangeRecordSets { zone: zone.to_owned(), comment, changes })
 }
@@ -105,8 +133,10 @@ impl StepKind for Shift {
         let calls = about.component().and_then(|component| {
             let (sets, _) = about
                 .facts
-                .records(&component.id, about.now)
-                .ok_or_else(|| SafeText::new(format!("the records of {} were not read lately", component.id)))?;
+                // With the control plane in us-east-1 impaired the promotion before it must not wait: the change is
+                // planned by what was last seen, and sent only if the records read then still give that call.
+                .last_records(&component.id)
+                .ok_or_else(|| SafeText::new(format!("the records of {} were never read", component.id)))?;
             Ok(vec![call(about, component, sets)?.describe()])
         });
         let city = about.facts.city(about.target());
@@ -139,7 +169,7 @@ impl MutatingStep for Shift {
         match (wanted(component, &sets, about.target()), call(about, component, &sets)) {
             (Err(why), _) | (_, Err(why)) => Prepared::NotNow(why),
             (Ok(wanted), Ok(_)) if wanted.iter().all(|set| sets.contains(set)) => {
-                Prepared::AlreadyDone(SafeText::new("the weights are so already"))
+                Prepared::AlreadyDone(SafeText::new("the records are so already"))
             }
             (Ok(_), Ok(call)) => Prepared::Send(Box::new(call)),
         }
@@ -174,7 +204,7 @@ impl MutatingStep for Shift {
                     held(about)
                 )))
             }
-            Ok(_) => Observed::NotDone(SafeText::new("the weights are not as sent")),
+            Ok(_) => Observed::NotDone(SafeText::new("the records are not as sent")),
         }
     }
 }
@@ -183,4 +213,37 @@ impl MutatingStep for Shift {
 fn held(about: &StepContext<'_>) -> String {
     let ttl = about.component().ok().and_then(|component| component.params.duration("ttl"));
     ttl.map_or_else(String::new, |ttl| format!("; resolvers may hold the old answer for {}", time::short(ttl)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(id: &str, routing: Routing) -> RecordSet {
+        RecordSet {
+            name: "api.bank.example".into(),
+            kind: "A".into(),
+            set_identifier: Some(id.into()),
+            routing,
+            ttl: Some(Duration::from_secs(60)),
+            values: vec!["192.0.2.1".into()],
+            alias: None,
+            health_check: Some("hc".into()),
+        }
+    }
+
+    #[test]
+    fn failover_records_change_roles_with_no_moment_of_two_primaries_and_weights_by_upsert() {
+        let primary = |primary| Routing::Failover { primary };
+        let before = [set("mumbai", primary(true)), set("hyderabad", primary(false))];
+        let after = [set("mumbai", primary(false)), set("hyderabad", primary(true))];
+        let found = changes(&before, &after);
+        let actions: Vec<&str> = found.iter().map(|change| change.action.word()).collect();
+        assert_eq!(actions, ["DELETE", "DELETE", "CREATE", "CREATE"]);
+        assert_eq!(found[0].set, before[0], "a delete repeats every value");
+        assert_eq!(found[2].set, after[0]);
+        let weighted = |weight| vec![set("mumbai", Routing::Weighted { weight })];
+        let found = changes(&weighted(100), &weighted(0));
+        assert_eq!(found.iter().map(|change| change.action.word()).collect::<Vec<_>>(), ["UPSERT"]);
+    }
 }

@@ -21,7 +21,7 @@ pub use read::{
     DescribeDbClusterSnapshots, DescribeDbClusters, DescribeDbEvents, DescribeDbInstances, DescribeDbSnapshots,
     DescribeGlobalClusters,
 };
-pub use snapshot::{CopyDbSnapshot, CreateDbSnapshot};
+pub use snapshot::{CopyDbSnapshot, CreateDbSnapshot, DeleteDbSnapshot};
 
 use crate::domain::resource::Tags;
 

@@ -248,6 +248,7 @@ impl ReadOp for DescribeDbClusterSnapshots {
                     status: safe(raw.status()),
                     created: opt_time(raw.snapshot_create_time()),
                     percent: raw.percent_progress().and_then(|percent| u32::try_from(percent).ok()),
+                    size_bytes: gib(raw.allocated_storage()),
                     copied_from: raw.source_db_cluster_snapshot_arn().map(str::to_owned),
                     encrypted: raw.storage_encrypted().unwrap_or(false),
                     tags: tags(raw.tag_list()),
@@ -294,6 +295,7 @@ impl ReadOp for DescribeDbSnapshots {
                     status: safe(raw.status()),
                     created: opt_time(raw.original_snapshot_create_time().or(raw.snapshot_create_time())),
                     percent: raw.percent_progress().and_then(|percent| u32::try_from(percent).ok()),
+                    size_bytes: gib(raw.allocated_storage()),
                     copied_from: raw.source_db_snapshot_identifier().map(str::to_owned),
                     encrypted: raw.encrypted().unwrap_or(false),
                     tags: tags(raw.tag_list()),
@@ -347,4 +349,8 @@ impl ReadOp for DescribeDbEvents {
         })
         .await
     }
+}
+
+fn gib(storage: Option<i32>) -> u64 {
+    storage.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(0) << 30
 }

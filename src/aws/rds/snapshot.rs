@@ -99,3 +99,31 @@ impl WriteOp for CopyDbSnapshot {
         Ok(Accepted { request_id, detail: safe(detail) })
     }
 }
+
+/// Deletes a snapshot that somebody's call made; AWS deletes no automated one this way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteDbSnapshot {
+    pub region: RegionId,
+    pub snapshot: String,
+}
+
+impl DeleteDbSnapshot {
+    fn site(&self) -> Site {
+        Site::writing("rds", "DeleteDBSnapshot", &self.region, Hazard::DataLoss)
+    }
+}
+
+#[async_trait]
+impl WriteOp for DeleteDbSnapshot {
+    fn describe(&self) -> CallDescription {
+        self.site().describe(vec![("DBSnapshotIdentifier", Some(self.snapshot.clone()))], &[])
+    }
+
+    async fn send(&self, clients: &WritingClients) -> Result<Accepted, CallError> {
+        let request = clients.region(&self.region)?.rds.delete_db_snapshot().db_snapshot_identifier(&self.snapshot);
+        let (output, request_id) =
+            clients.call(&self.site(), |mark| request.customize().interceptor(mark).send()).await?;
+        let detail = output.db_snapshot().and_then(|snapshot| snapshot.status());
+        Ok(Accepted { request_id, detail: safe(detail) })
+    }
+}

@@ -21,7 +21,7 @@ use crate::domain::{
 };
 use crate::runbook::spec::{ParameterSpec, Presence, RunbookKind, RunbookSpec, StepKindSpec};
 
-mod flow;
+pub(super) mod flow;
 pub(super) mod parameters;
 pub(super) mod step;
 

@@ -211,6 +211,7 @@ fn params(
         }
     }
     whole &= quorum(table, &found);
+    whole &= observable(table, kind, &found);
     (found, whole)
 }
 
@@ -299,6 +300,30 @@ fn not_empty(table: &Table<'_, '_>, name: &str) -> bool {
         table.report().error("empty-list", value.span(), format!("`{name}` is empty"), None);
     }
     some
+}
+
+/// A program must say how its outcome is observed, and what runs must be known from the file alone.
+fn observable(table: &Table<'_, '_>, kind: &StepKindSpec, params: &BTreeMap<String, StepParam>) -> bool {
+    if !kind.params.iter().any(|spec| matches!(spec, StepParamSpec::Texts { name: "done_when", .. })) {
+        return true;
+    }
+    let mut fine = true;
+    if table.get("done_when").is_none() && table.get("signals").is_none() {
+        let message = format!("`{}` does not say how its outcome is observed", kind.id);
+        let help = "done_when = [\"/a/program/that/only/looks\"] (exit 0 is done, 1 is not), or signals = […]";
+        table.report().error("no-outcome", table.span(), message, Some(help.into()));
+        fine = false;
+    }
+    for name in ["run", "done_when"] {
+        let Some(StepParam::Texts(argv)) = params.get(name) else { continue };
+        let relative = argv.first().filter(|program| !program.starts_with('/'));
+        if let (Some(program), Some(value)) = (relative, table.get(name)) {
+            let message = format!("`{program}` is not an absolute path");
+            table.report().error("bad-program", value.span(), message, Some("no shell and no PATH are used".into()));
+            fine = false;
+        }
+    }
+    fine
 }
 
 /// `need` of `signals`: a quorum that can never be reached, or is always, is a mistake.

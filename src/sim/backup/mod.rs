@@ -1,17 +1,17 @@
 //! AWS Backup of the simulated estate: jobs, copies, restores, recovery points, vaults and plans, over restJson.
 //!
 //! Everything is computed from (estate, seed, time, faults): asking about the past again gives the same answer.
-//! It answers reads only; a write is refused by name. Shapes and filters are those of the service model (field
-//! guide 1.1, 1.2). Look next at [`schedule`] (what a run becomes), [`points`] and [`shapes`].
+//! What calls started is kept, and what became of it is computed as well. Shapes and filters are those of the service model (field
+//! guide 1.1, 1.2). Look next at [`schedule`] (what a run becomes), [`start`] (what may be asked for), [`points`] and [`shapes`].
 
 use http::{Method, StatusCode};
 
 use crate::{
-    domain::{Estate, RegionId, Timestamp, app::BackupPolicy},
+    domain::{Estate, RegionId, Timestamp, app::BackupPolicy, resource::JobKind},
     sim::{
         codec::{Node, json},
         service::{Answer, Call},
-        surroundings::Surroundings,
+        surroundings::{Surroundings, VaultTrouble},
         wire::{Form, Protocol, Refusal, decode, respond},
     },
 };
@@ -20,6 +20,10 @@ mod page;
 mod points;
 mod schedule;
 mod shapes;
+mod start;
+#[cfg(test)]
+mod start_tests;
+mod started;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +31,7 @@ use page::{Ask, Row, invalid};
 use points::{RecoveryPoint, Vault};
 use schedule::Protected;
 use shapes::Restore;
+use started::Started;
 
 /// The service in both Regions.
 #[derive(Clone, Debug)]
@@ -35,6 +40,8 @@ pub struct Backups {
     vaults: Vec<Vault>,
     plans: Vec<Plan>,
     restores: Vec<Restore>,
+    /// Oldest first.
+    started: Vec<Started>,
     start: Timestamp,
 }
 
@@ -71,10 +78,10 @@ impl Backups {
             })
             .collect();
         let restores = shapes::restores(estate, &protected, seed);
-        Self { protected, vaults, plans, restores, start }
+        Self { protected, vaults, plans, restores, started: Vec::new(), start }
     }
 
-    /// The answer to one request; errors are answers too.
+    /// The answer to one read; errors are answers too. What is to change something goes to [`Self::write`].
     #[must_use]
     pub fn answer(&self, call: &Call<'_>, around: &dyn Surroundings) -> Answer {
         match self.read(call, around) {
@@ -109,6 +116,7 @@ impl Backups {
             ["backup-vaults", name] => Ok(desk.describe_vault(desk.vault(name)?)),
             ["backup-vaults", name, "recovery-points"] => desk.points_by_vault(name, &ask),
             ["backup-vaults", name, "recovery-points", arn] => desk.point(name, arn),
+            ["backup-vaults", name, "recovery-points", arn, "restore-metadata"] => desk.restore_metadata(name, arn),
             ["resources"] => desk.protected_resources(&ask),
             ["resources", arn] => desk.protected_resource(arn),
             ["resources", arn, "recovery-points"] => desk.points_by_resource(arn, &ask),
@@ -143,7 +151,36 @@ impl<'a> Desk<'a> {
         resource: &'a Protected,
         from: Option<Timestamp>,
     ) -> impl Iterator<Item = RecoveryPoint<'a>> + use<'a> {
-        points::of(resource, self.call.region, self.call.account, from, self.call.now, self.around)
+        let (backups, call, around) = (self.backups, self.call, self.around);
+        let started = points::started(&backups.started, call.region, call.now, around);
+        points::of(resource, call.region, call.account, from, call.now, around)
+            .chain(started.filter(move |point| point.of.arn == resource.arn))
+            .filter(move |point| {
+                around.vault_trouble(call.region, point.vault, call.now) != Some(VaultTrouble::Missing)
+            })
+    }
+
+    /// Jobs of one kind that calls started here, each with how it stands.
+    fn started(&self, kind: JobKind) -> impl Iterator<Item = (&'a Started, schedule::Job)> + use<'a> {
+        let (call, around) = (self.call, self.around);
+        self.backups
+            .started
+            .iter()
+            .filter(move |it| it.kind == kind && it.region == *call.region)
+            .map(move |it| (it, it.job(call.now, around)))
+    }
+
+    fn started_row(&self, it: &Started, job: &schedule::Job) -> Row {
+        Row {
+            created: job.created,
+            completed: job.ended,
+            id: it.id.clone(),
+            node: shapes::started_job(it, job, self.call),
+        }
+    }
+
+    fn there(&self, vault: &Vault) -> bool {
+        self.around.vault_trouble(&vault.region, &vault.name, self.call.now) != Some(VaultTrouble::Missing)
     }
 
     /// `ListBackupJobs` covers the last 30 days only (*documented*).
@@ -172,10 +209,22 @@ impl<'a> Desk<'a> {
                 }
             }
         }
+        let by_calls = self.started(JobKind::Backup).filter(|(it, job)| {
+            Self::asked_for(ask, &it.of)
+                && ask.is("backupVaultName", &it.vault.1)
+                && self.own_account(ask)
+                && ask.get("parentJobId").is_none()
+                && ask.is("state", job.state)
+                && ask.is_like("messageCategory", job.category.unwrap_or_default())
+        });
+        rows.extend(by_calls.map(|(it, job)| self.started_row(it, &job)));
         ask.page("BackupJobs", rows)
     }
 
     fn backup_job(&self, id: &str) -> Result<Node, Refusal> {
+        if let Some((it, job)) = self.started(JobKind::Backup).find(|(it, _)| it.id.eq_ignore_ascii_case(id)) {
+            return Ok(shapes::started_job(it, &job, self.call));
+        }
         self.here()
             .flat_map(|resource| resource.runs(None, self.call.now, self.around))
             .find(|run| run.backup.id == id)
@@ -207,10 +256,23 @@ impl<'a> Desk<'a> {
                 }
             }
         }
+        let by_calls = self.started(JobKind::Copy).filter(|(it, job)| {
+            Self::asked_for(ask, &it.of)
+                && self.own_account(ask)
+                && ask.get("parentJobId").is_none()
+                && ask.is("destinationVaultArn", &shapes::vault_arn(&it.vault.0, self.call.account, &it.vault.1))
+                && ask.is("state", job.state)
+                && ask.is_like("messageCategory", job.category.unwrap_or_default())
+                && ask.is("sourceRecoveryPointArn", it.source_point.as_deref().unwrap_or_default())
+        });
+        rows.extend(by_calls.map(|(it, job)| self.started_row(it, &job)));
         ask.page("CopyJobs", rows)
     }
 
     fn copy_job(&self, id: &str) -> Result<Node, Refusal> {
+        if let Some((it, job)) = self.started(JobKind::Copy).find(|(it, _)| it.id.eq_ignore_ascii_case(id)) {
+            return Ok(Node::Map(vec![("CopyJob", shapes::started_job(it, &job, self.call))]));
+        }
         self.here()
             .flat_map(|resource| resource.runs(None, self.call.now, self.around))
             .find_map(|run| {
@@ -226,7 +288,7 @@ impl<'a> Desk<'a> {
     }
 
     fn restore_jobs(&self, ask: &Ask<'_>) -> Result<Node, Refusal> {
-        let rows = self
+        let mut rows: Vec<Row> = self
             .restores()
             .filter(|restore| ask.is("resourceType", &restore.of.resource_type) && self.own_account(ask))
             .filter(|restore| ask.is("status", restore.status(self.call.now)))
@@ -238,10 +300,21 @@ impl<'a> Desk<'a> {
                 node: shapes::restore_job(restore, self.call),
             })
             .collect();
+        let by_calls = self.started(JobKind::Restore).filter(|(it, job)| {
+            ask.is("resourceType", &it.of.resource_type)
+                && self.own_account(ask)
+                && ask.is("status", if job.state == "CREATED" { "PENDING" } else { job.state })
+                && ask.get("restoreTestingPlanArn").is_none()
+                && ask.get("parentJobId").is_none()
+        });
+        rows.extend(by_calls.map(|(it, job)| self.started_row(it, &job)));
         ask.page("RestoreJobs", rows)
     }
 
     fn restore_job(&self, id: &str) -> Result<Node, Refusal> {
+        if let Some((it, job)) = self.started(JobKind::Restore).find(|(it, _)| it.id.eq_ignore_ascii_case(id)) {
+            return Ok(shapes::started_job(it, &job, self.call));
+        }
         self.restores()
             .find(|restore| restore.id.eq_ignore_ascii_case(id))
             .map(|restore| shapes::restore_job(restore, self.call))
@@ -257,7 +330,7 @@ impl<'a> Desk<'a> {
         self.backups
             .vaults
             .iter()
-            .find(|vault| vault.region == *region && vault.name == name)
+            .find(|vault| vault.region == *region && vault.name == name && self.there(vault))
             .ok_or_else(|| missing("Backup vault", name))
     }
 
@@ -273,7 +346,8 @@ impl<'a> Desk<'a> {
 
     fn vaults(&self, ask: &Ask<'_>) -> Result<Node, Refusal> {
         let region = self.call.region;
-        let rows = self.backups.vaults.iter().filter(|vault| vault.region == *region).map(|vault| Row {
+        let here = self.backups.vaults.iter().filter(|vault| vault.region == *region && self.there(vault));
+        let rows = here.map(|vault| Row {
             created: self.backups.start,
             completed: None,
             id: vault.name.clone(),
@@ -314,6 +388,14 @@ impl<'a> Desk<'a> {
             .ok_or_else(|| missing("Recovery point", arn))
     }
 
+    /// *Assumed* keys, named as RDS and the others name their own parameters; the service model leaves them open.
+    fn restore_metadata(&self, name: &str, arn: &str) -> Result<Node, Refusal> {
+        let vault = self.vault(name)?;
+        let point = self.points_in(&vault.name, None).find(|point| point.arn == arn);
+        let point = point.ok_or_else(|| missing("Recovery point", arn))?;
+        Ok(shapes::restore_metadata(&point, self.call))
+    }
+
     fn points_by_resource(&self, arn: &str, ask: &Ask<'_>) -> Result<Node, Refusal> {
         if !arn.starts_with("arn:") {
             return Err(invalid(format!("{arn} is not an ARN.")));
@@ -332,7 +414,7 @@ impl<'a> Desk<'a> {
 
     /// Newest complete point of the resource in this Region.
     fn newest(&self, resource: &'a Protected) -> Option<RecoveryPoint<'a>> {
-        self.points(resource, None).find(|point| point.status == "COMPLETED")
+        self.points(resource, None).filter(|point| point.status == "COMPLETED").max_by_key(|point| point.created)
     }
 
     fn protected_resources(&self, ask: &Ask<'_>) -> Result<Node, Refusal> {

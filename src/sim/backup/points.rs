@@ -6,16 +6,28 @@
 use crate::{
     domain::{Estate, RegionId, Side, Timestamp},
     sim::{
-        backup::schedule::{Protected, Run},
+        backup::{
+            schedule::{Protected, Run},
+            started::Started,
+        },
         surroundings::Surroundings,
     },
 };
 
+/// Who asked for a recovery point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedBy {
+    Plan,
+    Call,
+}
+
 /// A recovery point in one vault.
 #[derive(Clone, Debug)]
 pub struct RecoveryPoint<'a> {
-    pub run: Run<'a>,
-    pub copied: bool,
+    pub of: &'a Protected,
+    pub asked_by: AskedBy,
+    /// Region and vault of the point that this one is a copy of.
+    pub copied_from: Option<(&'a RegionId, &'a str)>,
     pub arn: String,
     pub vault: &'a str,
     /// `CREATING` or `COMPLETED`.
@@ -24,7 +36,39 @@ pub struct RecoveryPoint<'a> {
     pub created: Timestamp,
     pub initiated: Timestamp,
     pub completed: Option<Timestamp>,
-    pub delete_at: Timestamp,
+    /// `None`: kept until somebody deletes it.
+    pub delete_at: Option<Timestamp>,
+}
+
+/// The points that calls made in the vaults of a Region.
+pub fn started<'a>(
+    all: &'a [Started],
+    region: &'a RegionId,
+    now: Timestamp,
+    around: &'a dyn Surroundings,
+) -> impl Iterator<Item = RecoveryPoint<'a>> {
+    all.iter().filter(move |it| it.vault.0 == *region).filter_map(move |it| {
+        let job = it.job(now, around);
+        let status = match job.state {
+            "RUNNING" => "CREATING",
+            "COMPLETED" => "COMPLETED",
+            _ => return None,
+        };
+        let created = it.data_time(job.begun)?;
+        let delete_at = it.retention_days.map(|days| created + std::time::Duration::from_hours(24 * days));
+        (it.makes_point() && delete_at.is_none_or(|at| now < at)).then(|| RecoveryPoint {
+            of: &it.of,
+            asked_by: AskedBy::Call,
+            copied_from: it.source_vault.as_ref().map(|(region, vault)| (region, vault.as_str())),
+            arn: it.arn.clone(),
+            vault: &it.vault.1,
+            status,
+            created,
+            initiated: job.created,
+            completed: job.ended,
+            delete_at,
+        })
+    })
 }
 
 /// The points of one resource in the vaults of a Region, newest first.
@@ -47,10 +91,10 @@ pub fn of<'a>(
     let there = sides.into_iter().flatten().next();
     resource
         .runs(Some(earliest), now, around)
-        .filter_map(move |run| there.and_then(|(copied, vault)| point(run, copied, vault, account, now)))
+        .filter_map(move |run| there.and_then(|(copied, vault)| point(&run, copied, vault, account, now)))
 }
 
-fn point<'a>(run: Run<'a>, copied: bool, vault: &'a str, account: &str, now: Timestamp) -> Option<RecoveryPoint<'a>> {
+fn point<'a>(run: &Run<'a>, copied: bool, vault: &'a str, account: &str, now: Timestamp) -> Option<RecoveryPoint<'a>> {
     let job = if copied { run.copy.as_ref()? } else { &run.backup };
     // The point of a job that failed is removed; while it runs it is there as CREATING (*assumed* for copies).
     let status = match job.state {
@@ -61,15 +105,16 @@ fn point<'a>(run: Run<'a>, copied: bool, vault: &'a str, account: &str, now: Tim
     let (initiated, completed) = (job.created, job.ended);
     let (created, delete_at) = (run.data_time()?, run.delete_at()?);
     (now < delete_at).then(|| RecoveryPoint {
+        of: run.of,
+        asked_by: AskedBy::Plan,
+        copied_from: copied.then_some((&run.of.region, run.of.vault.as_str())),
         arn: run.point_arn(account, copied),
         vault,
         status,
         created,
         initiated,
         completed,
-        delete_at,
-        copied,
-        run,
+        delete_at: Some(delete_at),
     })
 }
 

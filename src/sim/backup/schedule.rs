@@ -178,6 +178,32 @@ fn protect(
     Some(resource)
 }
 
+impl Protected {
+    /// A resource that no plan protects, e.g. a database that was restored: it has no schedule, and can be backed up
+    /// by a call.
+    #[must_use]
+    pub fn unscheduled(app: &AppId, arn: &str, size: u64, seed: u64) -> Self {
+        Self {
+            app: app.clone(),
+            resource_type: type_of(arn).to_owned(),
+            name: arn.rsplit([':', '/']).next().unwrap_or_default().to_owned(),
+            region: RegionId::new(arn.split(':').nth(3).unwrap_or_default()),
+            vault: String::new(),
+            copy_to: None,
+            every: Duration::from_hours(24),
+            start_window: Duration::from_hours(8),
+            retention_days: 1,
+            size,
+            declared: Duration::ZERO,
+            offset: 0,
+            first: i64::MAX,
+            oddities: BTreeMap::new(),
+            seed,
+            arn: arn.to_owned(),
+        }
+    }
+}
+
 /// Resource type by ARN (*documented*: field guide 1.5 names the types).
 fn type_of(arn: &str) -> &'static str {
     let mut parts = arn.splitn(6, ':').skip(2);
@@ -281,6 +307,9 @@ impl Protected {
             if around.region_down(&self.region, at) {
                 return Some("The backup was interrupted: the resource could not be reached.".to_owned());
             }
+            if let Some(what) = around.vault_trouble(&self.region, &self.vault, at) {
+                return Some(what.told(&self.vault));
+            }
             around.job_failure(&self.arn, JobKind::Backup, at)
         };
         job.work(begins, begins + ms(backup), now, trouble);
@@ -313,6 +342,10 @@ impl Protected {
             if around.region_down(destination, at) || around.region_down(&self.region, at) {
                 return Some("Copy job failed: the source or destination Region could not be reached.".to_owned());
             }
+            let (to, vault) = self.copy_to.as_ref()?;
+            if let Some(what) = around.vault_trouble(to, vault, at) {
+                return Some(what.told(vault));
+            }
             if oddity == Some(Oddity::CopyFailed) && at >= gives_up {
                 return Some("Copy job failed: internal failure while copying the snapshot.".to_owned());
             }
@@ -323,7 +356,7 @@ impl Protected {
 }
 
 impl Job {
-    fn new(id: String, created: Timestamp) -> Self {
+    pub(super) fn new(id: String, created: Timestamp) -> Self {
         Self {
             id,
             created,
@@ -346,7 +379,7 @@ impl Job {
 
     /// CREATED until `begins`, RUNNING until `ends`, then COMPLETED; or FAILED at the first moment of trouble that
     /// had come by `now`.
-    fn work(
+    pub(super) fn work(
         &mut self,
         begins: Timestamp,
         ends: Timestamp,
@@ -412,7 +445,10 @@ impl Protected {
 
     /// *Documented shapes* (field guide 0.2, 1.3): an EC2 point is an AMI, a snapshot of RDS carries the job's id.
     fn point_arn(&self, region: &RegionId, job: &str, account: &str, number: i64) -> String {
-        let id = noise::uuid(self.seed, &["point", job, &self.arn], number);
+        self.point_arn_of(region, job, account, &noise::uuid(self.seed, &["point", job, &self.arn], number))
+    }
+
+    pub(super) fn point_arn_of(&self, region: &RegionId, job: &str, account: &str, id: &str) -> String {
         let hex: String = id.chars().filter(|c| *c != '-').take(17).collect();
         match self.resource_type.as_str() {
             "RDS" => format!("arn:aws:rds:{region}:{account}:snapshot:awsbackup:{job}-{id}"),

@@ -52,6 +52,7 @@ impl Rds {
             "CreateDBInstance" => self.create_cluster_instance(call, &form, faults),
             "PromoteReadReplica" => self.promote(call, &form, faults),
             "CreateDBSnapshot" => self.create_snapshot(call, &form, faults),
+            "DeleteDBSnapshot" => self.delete_snapshot(call, &form, faults),
             "CopyDBSnapshot" => self.copy_snapshot(call, &form, faults),
             "RestoreDBInstanceFromDBSnapshot" => self.restore_snapshot(call, &form, faults),
             "RestoreDBInstanceToPointInTime" => self.restore_point_in_time(call, &form, faults),

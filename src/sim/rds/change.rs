@@ -96,9 +96,24 @@ impl Rds {
             original: call.now,
             copied_from: None,
             tags: tags(form),
+            deleted: None,
         };
         self.manual.push(made);
         Ok((self.tell_snapshot("CreateDBSnapshot", id, call, faults), Effect::Changed))
+    }
+
+    /// Documented: manual snapshots only, and only `available` ones.
+    pub(super) fn delete_snapshot(&mut self, call: &Call, form: &Form, faults: &Faults) -> Answered {
+        let id = needed(form, "DBSnapshotIdentifier")?;
+        find(self.instance_snapshots(call.region, call.now, faults), id)?;
+        let body = self.tell_snapshot("DeleteDBSnapshot", id, call, faults);
+        let made =
+            self.manual.iter_mut().find(|made| made.id == id && made.region == *call.region && made.exists(call.now));
+        let Some(made) = made else {
+            return Err(Refusal::bad("InvalidDBSnapshotState", format!("{id} is not a manual snapshot")));
+        };
+        made.deleted = Some(call.now);
+        Ok((body, Effect::Changed))
     }
 
     fn free_snapshot(&self, id: &str, call: &Call, faults: &Faults) -> Result<(), Refusal> {
@@ -144,6 +159,7 @@ impl Rds {
             original: source.original,
             copied_from: Some((arn, from)),
             tags: tags(form),
+            deleted: None,
         };
         self.manual.push(copy);
         Ok((self.tell_snapshot("CopyDBSnapshot", id, call, faults), Effect::Changed))
@@ -192,7 +208,9 @@ impl Rds {
         let mut made = Instance::seeded(id, call.region, call.account, Place::Alone, call.now, self.seed);
         made.creating = Some(filled.takes(self.seed, id, gib));
         (made.storage_gib, made.data_time, made.protected) = (gib, data_time, false);
-        made.class = form.get("DBInstanceClass").unwrap_or(&made.class).to_owned();
+        if let Some(class) = form.get("DBInstanceClass") {
+            class.clone_into(&mut made.class);
+        }
         made.tags = tags(form);
         self.instances.push(made);
     }
@@ -221,7 +239,9 @@ impl Rds {
         let mut made = Instance::seeded(id, call.region, call.account, place, call.now, self.seed);
         made.creating = Some(Filled::Replication.takes(self.seed, id, gib));
         (made.storage_gib, made.kms_key, made.protected, made.tags) = (gib, kms_key, false, tags(form));
-        made.class = form.get("DBInstanceClass").unwrap_or(&made.class).to_owned();
+        if let Some(class) = form.get("DBInstanceClass") {
+            class.clone_into(&mut made.class);
+        }
         self.instances.push(made);
         Ok((self.tell_instance("CreateDBInstanceReadReplica", id, call, faults), Effect::Changed))
     }
@@ -256,6 +276,7 @@ impl Rds {
                     original: call.now,
                     copied_from: None,
                     tags: Vec::new(),
+                    deleted: None,
                 };
                 self.manual.push(last);
             }

@@ -16,6 +16,7 @@ mod describe;
 pub mod global;
 pub mod history;
 pub mod instance;
+mod restored;
 pub mod snapshots;
 mod topology;
 
@@ -187,7 +188,7 @@ impl Rds {
         }
         let nightly = || self.nights_of(instance, at - DAY, at, faults).iter().any(|night| at < night.ends);
         let by_hand = || {
-            let mut taken = self.manual.iter().filter(|s| s.copied_from.is_none() && s.requested <= at);
+            let mut taken = self.manual.iter().filter(|s| s.copied_from.is_none() && s.exists(at));
             taken.any(|s| s.source == instance.id && s.region == instance.region && s.percent(at, faults) < 100)
         };
         if nightly() || by_hand() { "backing-up" } else { own }

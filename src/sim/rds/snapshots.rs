@@ -38,9 +38,16 @@ pub struct ManualSnapshot {
     /// ARN and Region of the snapshot that it is a copy of.
     pub copied_from: Option<(String, RegionId)>,
     pub tags: Vec<(String, String)>,
+    /// Gone from that moment on (*assumed*: at once).
+    pub deleted: Option<Timestamp>,
 }
 
 impl ManualSnapshot {
+    #[must_use]
+    pub fn exists(&self, at: Timestamp) -> bool {
+        self.requested <= at && self.deleted.is_none_or(|deleted| at < deleted)
+    }
+
     /// It goes on while its Region is up, a copy while the source's is up too (*assumed*).
     #[must_use]
     pub fn percent(&self, at: Timestamp, faults: &Faults) -> u32 {
@@ -83,7 +90,7 @@ impl Rds {
                 snapshots.extend(self.scheduled(instance, schedule, region, at, faults));
             }
         }
-        let made = self.manual.iter().filter(|made| made.region == *region && made.requested <= at);
+        let made = self.manual.iter().filter(|made| made.region == *region && made.exists(at));
         snapshots.extend(made.map(|made| Snapshot {
             id: made.id.clone(),
             source: made.source.clone(),

@@ -43,8 +43,19 @@ impl Dns {
             ("GET", ["2013-04-01", "change", id] | ["2013-04-01", "change", "change", id]) => {
                 self.get_change(id, call.now)
             }
-            ("GET", ["2013-04-01", "healthcheck"]) => self.list_checks(&form),
-            ("GET", ["2013-04-01", "healthcheck", id]) => self.get_check(id),
+            ("GET", ["2013-04-01", "healthcheck"]) => self.list_checks(&form, call.now),
+            ("GET", ["2013-04-01", "healthcheck", id]) => self.get_check(id, call.now),
+            ("POST", ["2013-04-01", "healthcheck", id]) => {
+                let updated = self.update_check(id, call).map(|check| {
+                    let mut xml = Xml::new();
+                    xml.open_root("UpdateHealthCheckResponse", NAMESPACE);
+                    write_check(&mut xml, check, call.now);
+                    xml.close();
+                    xml
+                });
+                effect = if updated.is_ok() { Effect::Changed } else { Effect::None };
+                updated
+            }
             ("GET", ["2013-04-01", "healthcheck", id, "status"]) => self.check_status(id, call.now, faults),
             (method, _) => Err(Refusal::new(
                 StatusCode::NOT_FOUND,
@@ -179,23 +190,23 @@ impl Dns {
         Ok(xml)
     }
 
-    fn list_checks(&self, form: &Form) -> Answered {
+    fn list_checks(&self, form: &Form, now: Timestamp) -> Answered {
         let page = page(form, self.checks.values().collect(), |check| check.id.as_str())?;
         let mut xml = Xml::new();
         xml.open_root("ListHealthChecksResponse", NAMESPACE).open("HealthChecks");
         for check in &page.items {
-            write_check(&mut xml, check);
+            write_check(&mut xml, check, now);
         }
         xml.close();
         page.finish(&mut xml, form);
         Ok(xml)
     }
 
-    fn get_check(&self, id: &str) -> Answered {
+    fn get_check(&self, id: &str, now: Timestamp) -> Answered {
         let check = self.check(id)?;
         let mut xml = Xml::new();
         xml.open_root("GetHealthCheckResponse", NAMESPACE);
-        write_check(&mut xml, check);
+        write_check(&mut xml, check, now);
         xml.close();
         Ok(xml)
     }
@@ -241,7 +252,8 @@ fn write_change(xml: &mut Xml, change: &Change, now: Timestamp) {
         .close();
 }
 
-fn write_check(xml: &mut Xml, check: &Check) {
+fn write_check(xml: &mut Xml, check: &Check, now: Timestamp) {
+    let (inverted, disabled) = check.switches(now);
     xml.open("HealthCheck");
     xml.text("Id", &check.id).text("CallerReference", format!("simulated-{}", check.id)).open("HealthCheckConfig");
     xml.show("Port", 443)
@@ -251,11 +263,11 @@ fn write_check(xml: &mut Xml, check: &Check) {
         .show("RequestInterval", REQUEST_INTERVAL.as_secs())
         .show("FailureThreshold", FAILURE_THRESHOLD)
         .text("MeasureLatency", "false")
-        .text("Inverted", "false")
-        .text("Disabled", "false")
+        .show("Inverted", inverted)
+        .show("Disabled", disabled)
         .text("EnableSNI", "true")
         .close();
-    xml.show("HealthCheckVersion", 1).close();
+    xml.show("HealthCheckVersion", check.version()).close();
 }
 
 fn write_element(xml: &mut Xml, element: &Element) {

@@ -9,6 +9,8 @@ use super::{draw, gate::Faults, wire::Element};
 use crate::domain::{App, AppId, Component, Estate, RegionId, Side, Timestamp};
 
 pub mod answer;
+mod failover;
+mod health;
 pub mod records;
 
 use records::Record;
@@ -77,6 +79,16 @@ pub struct Check {
     pub id: String,
     pub region: RegionId,
     pub host: String,
+    /// Oldest first; none while it is as it was made.
+    pub overrides: Vec<Override>,
+}
+
+/// One accepted `UpdateHealthCheck`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Override {
+    pub at: Timestamp,
+    pub inverted: bool,
+    pub disabled: bool,
 }
 
 /// Set identifiers by side, and the name they stand under.
@@ -132,6 +144,7 @@ impl Dns {
         let kind = params.text("type").unwrap_or("A");
         let ttl = params.duration("ttl").unwrap_or(TTL_DEFAULT);
         let name = records::canonical(name);
+        let failover = params.text("routing") == Some("failover");
         let mut sets = BTreeMap::new();
         for side in Side::BOTH {
             let Some(set) = params.side_text("sides", side) else { continue };
@@ -145,7 +158,13 @@ impl Dns {
                 (_, Side::Primary) => format!("192.0.2.{address}"),
                 (_, Side::Recovery) => format!("198.51.100.{address}"),
             };
-            let record = Record::weighted(&name, kind, set, weight, ttl, &value);
+            let record = if failover {
+                let check = params.side_text("health_checks", side);
+                let role = if side == Side::Primary { records::PRIMARY } else { records::SECONDARY };
+                Record::failover(&name, kind, set, role, check, ttl, &value)
+            } else {
+                Record::weighted(&name, kind, set, weight, ttl, &value)
+            };
             if let Some(zone) = self.zones.get_mut(zone)
                 && !zone.seeded.iter().any(|other| other.key() == record.key())
             {
@@ -162,17 +181,22 @@ impl Dns {
         let region = estate.regions.get(side).id.clone();
         let record = app.components.iter().find_map(|c| c.params.text("name").filter(|_| c.kind == "route53-record"));
         let host = format!("{}.{}", side.word(), record.unwrap_or("bank.example"));
-        self.checks.entry(id.to_owned()).or_insert(Check { id: id.to_owned(), region, host });
+        self.checks.entry(id.to_owned()).or_insert(Check { id: id.to_owned(), region, host, overrides: Vec::new() });
     }
 
     /// Share of the app's customers whom DNS sends to that side; `None` when the app has no record here.
     ///
     /// Clients move over the time-to-live after the change is in sync; that they do so evenly is *assumed*.
-    /// Health checks on the records are not looked at: the bank's records carry none.
+    /// Where health decides (failover records, checks on records) see [`failover`].
     #[must_use]
-    pub fn share(&self, app: &AppId, side: Side, at: Timestamp) -> Option<f64> {
+    pub fn share(&self, app: &AppId, side: Side, at: Timestamp, faults: &Faults) -> Option<f64> {
         let record = self.apps.get(app)?;
         let zone = self.zones.get(&record.zone)?;
+        if records::by_health(zone.records(), &record.name, &record.kind)
+            || records::by_health(&zone.seeded, &record.name, &record.kind)
+        {
+            return Some(self.share_by_health(zone, record, side, at, faults));
+        }
         let of = |records: &[Record]| records::share(records, &record.name, &record.kind, record.sets.get(&side));
         let held = |records: &[Record]| records::ttl(records, &record.name, &record.kind).unwrap_or(TTL_DEFAULT);
         let mut ramp = Ramp::still(of(&zone.seeded));
@@ -259,7 +283,8 @@ mod tests {
 
     #[test]
     fn a_checker_calls_an_endpoint_unhealthy_after_three_failures_and_healthy_after_three_successes() {
-        let check = Check { id: "pay-mumbai".into(), region: "ap-south-1".into(), host: "x".into() };
+        let check =
+            Check { id: "pay-mumbai".into(), region: "ap-south-1".into(), host: "x".into(), overrides: Vec::new() };
         let dns = Dns { seed: 3, zones: BTreeMap::new(), checks: BTreeMap::new(), apps: BTreeMap::new() };
         let mut faults = Faults::default();
         let kind = FaultKind::RegionDown { region: "ap-south-1".into(), how: Down::Refuse };

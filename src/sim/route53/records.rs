@@ -6,10 +6,13 @@ use std::{cmp::Ordering, time::Duration};
 
 use super::{Check, leaf};
 use crate::sim::wire::{Element, Refusal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Documented: at most so many `ResourceRecord` elements in a batch, UPSERT counting double.
 const RECORDS_MAX: usize = 1_000;
+
+pub const PRIMARY: &str = "PRIMARY";
+pub const SECONDARY: &str = "SECONDARY";
 
 /// One `ResourceRecordSet`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,23 @@ impl Record {
         let mut children = vec![leaf("Name", name), leaf("Type", kind)];
         children.extend([leaf("SetIdentifier", set), leaf("Weight", weight.to_string())]);
         Self::with_values(children, ttl, &[value])
+    }
+
+    #[must_use]
+    pub fn failover(
+        name: &str,
+        kind: &str,
+        set: &str,
+        role: &str,
+        check: Option<&str>,
+        ttl: Duration,
+        value: &str,
+    ) -> Self {
+        let mut children = vec![leaf("Name", name), leaf("Type", kind), leaf("SetIdentifier", set)];
+        children.push(leaf("Failover", role));
+        let mut record = Self::with_values(children, ttl, &[value]);
+        record.0.children.extend(check.map(|check| leaf("HealthCheckId", check)));
+        record
     }
 
     fn simple(name: &str, kind: &str, ttl: Duration, values: &[&str]) -> Self {
@@ -149,6 +169,39 @@ pub fn share(records: &[Record], name: &str, kind: &str, set: Option<&String>) -
     if total == 0 { 1.0 / all.len() as f64 } else { f64::from(mine.weight().unwrap_or(0)) / f64::from(total) }
 }
 
+/// Whether health has a say in what the name is answered with.
+#[must_use]
+pub fn by_health(records: &[Record], name: &str, kind: &str) -> bool {
+    under(records, name, kind).any(|r| r.0.value("Failover").is_some() || r.0.value("HealthCheckId").is_some())
+}
+
+/// As [`share`], with checks: of failover records the primary answers while it is healthy or nothing is (field
+/// guide 5.1); of weighted ones those that are healthy, or all when none is. A record without a check is healthy.
+#[must_use]
+pub fn share_by_health(
+    records: &[Record],
+    name: &str,
+    kind: &str,
+    set: Option<&String>,
+    healthy: &dyn Fn(&str) -> bool,
+) -> f64 {
+    let well = |record: &Record| record.0.value("HealthCheckId").is_none_or(healthy);
+    let all: Vec<Record> = under(records, name, kind).cloned().collect();
+    if all.iter().any(|record| record.0.value("Failover").is_some()) {
+        let role = |primary: bool| all.iter().find(move |r| (r.0.value("Failover") == Some(PRIMARY)) == primary);
+        let (primary, secondary) = (role(true), role(false));
+        let answers = match (primary, secondary) {
+            (Some(primary), Some(secondary)) if !well(primary) && well(secondary) => Some(secondary),
+            (Some(primary), _) => Some(primary),
+            (None, secondary) => secondary,
+        };
+        return if answers.is_some_and(|record| record.key().2 == set.map(String::as_str)) { 1.0 } else { 0.0 };
+    }
+    let healthy: Vec<Record> = all.iter().filter(|record| well(record)).cloned().collect();
+    // Weight 0 with health is left out unless nothing else is healthy: as with the weights alone.
+    if healthy.is_empty() { share(&all, name, kind, set) } else { share(&healthy, name, kind, set) }
+}
+
 /// How long clients hold the answer; `None` for an alias or a name that is not there.
 #[must_use]
 pub fn ttl(records: &[Record], name: &str, kind: &str) -> Option<Duration> {
@@ -231,6 +284,7 @@ pub fn apply(
             }
         }
     }
+    complaints.extend(twice_primary(&records));
     if elements > RECORDS_MAX {
         complaints.push(format!("Number of records limit of {RECORDS_MAX} exceeded."));
     }
@@ -239,6 +293,20 @@ pub fn apply(
     }
     sort(&mut records);
     Ok(records)
+}
+
+/// *Assumed* wording: one name and type has one primary and one secondary at most.
+fn twice_primary(records: &[Record]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut complaints = Vec::new();
+    for record in records {
+        let Some(role) = record.0.value("Failover") else { continue };
+        let (name, kind, _) = record.key();
+        if !seen.insert((name, kind, role)) {
+            complaints.push(format!("A second {role} failover record cannot be created for {name} {kind}"));
+        }
+    }
+    complaints
 }
 
 fn check_shape(record: &Record) -> Result<(), Refusal> {

@@ -1,0 +1,129 @@
+//! Deletes a snapshot or a copy that another step of this runbook made: the cleanup of a rehearsal's leftovers.
+//!
+//! A snapshot is what data comes back from, so the hazard is data loss. Only one that carries the mark of the step that
+//! is named is deleted, the newest of them: never an automated one, never one of the bank's own scheduler.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{
+    kind::{Conduct, Eyes, Leftover, MutatingStep, Observed, Prepared, StepContext, StepKind, param},
+    rds::{self, MARK, required, said},
+};
+use crate::{
+    aws::{WriteOp, rds::DeleteDbSnapshot},
+    domain::{CallDescription, Hazard, kind::ParamShape, resource::DbSnapshot, text::SafeText},
+    runbook::{
+        build::Outline,
+        guards::LossBound,
+        spec::{Lasting, Mutating, StepKindSpec},
+    },
+};
+
+pub const SPEC: StepKindSpec = StepKindSpec {
+    id: "rds.delete-snapshot",
+    title: "delete a snapshot that was made",
+    hazard: Hazard::DataLoss,
+    params: &[
+        rds::COMPONENT,
+        required("target", ParamShape::Side, "The side where it is."),
+        required("made_by", ParamShape::Text, "Id of the step that made it."),
+    ],
+    undo: "irreversible because a deleted snapshot does not come back",
+    mutating: Mutating::Yes,
+    lasting: Lasting::Clears("rds-snapshot"),
+    default_timeout: Duration::from_mins(15),
+    default_expect: Duration::from_secs(30),
+};
+
+pub struct DeleteSnapshot;
+
+/// Everything that a step of ours makes is named so.
+const PREFIX: &str = "dr-";
+
+/// The newest snapshot that the step made.
+fn made_by<'a>(snapshots: &'a [DbSnapshot], app: &str, step: &str) -> Option<&'a DbSnapshot> {
+    let beginning = format!("{app}/{step}@");
+    let ours = |s: &&DbSnapshot| s.tags.get(MARK).is_some_and(|mark| mark.starts_with(&beginning));
+    let began = |s: &DbSnapshot| s.tags.get(MARK).cloned();
+    snapshots.iter().filter(|s| s.id.starts_with(PREFIX)).filter(ours).max_by_key(|s| began(s))
+}
+
+impl StepKind for DeleteSnapshot {
+    fn spec(&self) -> &'static StepKindSpec {
+        &SPEC
+    }
+
+    fn outline(&self, about: &StepContext<'_>) -> Outline {
+        let region = about.facts.region(about.target()).clone();
+        let step = said(about, "made_by").unwrap_or_default();
+        // The name holds the moment at which that step began.
+        let call = DeleteDbSnapshot { region, snapshot: format!("{PREFIX}*") };
+        Outline {
+            calls: Ok(vec![call.describe()]),
+            summary: SafeText::new(format!(
+                "rds DeleteDBSnapshot in {} of what step {step} made",
+                about.facts.city(about.target())
+            )),
+            done_when: SafeText::new("AWS does not list it any more"),
+            undo: SafeText::new(SPEC.undo),
+        }
+    }
+
+    fn conduct(&self) -> Conduct<'_> {
+        Conduct::Acts(self)
+    }
+}
+
+#[async_trait]
+impl MutatingStep for DeleteSnapshot {
+    async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared {
+        let region = about.facts.region(about.target());
+        let step = said(about, "made_by").unwrap_or_default();
+        let snapshots = match rds::snapshots(eyes.reader, region).await {
+            Ok(snapshots) => snapshots,
+            Err(why) => return Prepared::NotNow(why),
+        };
+        match made_by(&snapshots, about.facts.app.id.as_str(), &step) {
+            None => Prepared::AlreadyDone(SafeText::new(format!("{region} lists nothing that step {step} made"))),
+            Some(found) if found.status.as_str() == "available" => {
+                Prepared::Send(Box::new(DeleteDbSnapshot { region: region.clone(), snapshot: found.id.to_string() }))
+            }
+            Some(found) => Prepared::Busy(SafeText::new(format!("{} is {}", found.id, found.status))),
+        }
+    }
+
+    async fn observe(
+        &self,
+        _about: &StepContext<'_>,
+        sent: &CallDescription,
+        _accepted: Option<&str>,
+        eyes: &Eyes<'_>,
+    ) -> Observed {
+        let Some(id) = param(sent, "DBSnapshotIdentifier") else {
+            return Observed::Unclear(SafeText::new("the record of the call names no snapshot"));
+        };
+        match rds::snapshots(eyes.reader, &sent.region).await {
+            Err(why) => Observed::Unclear(why),
+            Ok(listed) => match listed.iter().find(|snapshot| snapshot.id.as_str() == id) {
+                None => Observed::Done(SafeText::new(format!("{} lists no {id} any more", sent.region))),
+                Some(found) if found.status.as_str() == "deleting" => {
+                    Observed::InProgress(SafeText::new(format!("{id} is deleting")))
+                }
+                Some(found) => Observed::NotDone(SafeText::new(format!("{id} is {}", found.status))),
+            },
+        }
+    }
+
+    fn loss(&self, about: &StepContext<'_>) -> Option<LossBound> {
+        let step = said(about, "made_by").unwrap_or_default();
+        let line = format!("What step {step} kept can not be restored from any more.");
+        Some(LossBound { bound: None, since: None, lines: vec![SafeText::new(line)] })
+    }
+
+    fn clears(&self, sent: &CallDescription) -> Option<Leftover> {
+        let id = SafeText::new(param(sent, "DBSnapshotIdentifier")?);
+        Some(Leftover { kind: "rds-snapshot".to_owned(), region: sent.region.clone(), id })
+    }
+}
