@@ -218,6 +218,8 @@ struct Slot {
 pub enum Gate {
     Open,
     Closed,
+    /// One that it waits for was abandoned: its turn never comes.
+    Barred,
 }
 
 pub struct Machine {
@@ -275,7 +277,7 @@ impl Machine {
 
     /// A run of a wave waits for its turn; while it does, its arming does not run out.
     pub fn gate(&mut self, gate: Gate, now: &Moment) {
-        if gate == Gate::Closed {
+        if gate != Gate::Open {
             self.armed_at = now.monotonic;
             self.last_word = now.monotonic;
         }
@@ -365,6 +367,11 @@ impl Machine {
         if let Some(event) = self.lapse(now) {
             return append(event);
         }
+        if self.gate == Gate::Barred && self.course.parked.is_none() {
+            let why =
+                "an app that this one waits for in its wave was abandoned: abandon this run, and declare it alone";
+            return append(Event::Parked { step: None, why: SafeText::new(why) });
+        }
         let mut due: Option<Duration> = None;
         for n in 0..self.slots.len() {
             match self.of_step(n, now) {
@@ -409,7 +416,7 @@ impl Machine {
         let step = self.id(n);
         match decide::of_step(&self.course, n) {
             // A run that waits for its turn in a wave begins nothing and asks for nothing.
-            Next::Begin(_) | Next::Ask(Ask::Rearm) if self.gate == Gate::Closed => Turn::Nothing,
+            Next::Begin(_) | Next::Ask(Ask::Rearm) if self.gate != Gate::Open => Turn::Nothing,
             Next::Begin(_) => {
                 let attempt = self.course.shown.steps[n].attempts + 1;
                 Turn::append(Event::Begun { step, attempt })

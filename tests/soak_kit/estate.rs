@@ -10,6 +10,7 @@ use pointsman::{
     domain::{AppId, CallDescription, Hazard, SafeText, Side, StepId, Timestamp, compliance::RtoEstimate},
     runbook::{
         build::{Frozen, FrozenStep},
+        foreign::Stood,
         plan::{Plan, PlanHash, PlannedStep},
         run::{Declaration, WaveMark},
         spec::{Guard, GuardSpec, OnFailure, Only, RunbookKind, Variant},
@@ -217,6 +218,7 @@ fn step(
         retries: rng.u32(0..3),
         retry_every: Duration::from_secs(5),
         only: Only::Always,
+        loss: None,
     };
     let frozen = FrozenStep { id: id.clone(), kind: kind.to_owned(), params: BTreeMap::new(), guards };
     (planned, frozen)
@@ -264,7 +266,7 @@ fn frozen(app: &AppId, word: &str, steps: Vec<(PlannedStep, FrozenStep)>) -> Fro
         },
         rto_target: None,
     };
-    Frozen { plan, runbook_digest: "digest".to_owned(), steps, components: BTreeMap::new() }
+    Frozen { plan, runbook_digest: "digest".to_owned(), steps, components: BTreeMap::new(), stood: Stood::default() }
 }
 
 pub fn declaration(app: &AppId, wave: Option<WaveMark>) -> Declaration {

@@ -245,6 +245,7 @@ impl<'a> Reader<'a> {
             Event::Passed { step, .. } => self.step(step)?.ended = true,
             Event::Parked { .. } => (self.armed, self.parked) = (false, true),
             Event::Switched { plan_hash, .. } => self.switched(plan_hash, at)?,
+            Event::Measured { .. } => {}
             Event::Completed { .. } => {
                 let open = self.steps.iter().find(|(_, of)| !of.ended);
                 hold(open.is_none(), "complete is when every step has ended", || format!("{:?}", open.map(|o| o.0)))?;

@@ -515,8 +515,8 @@ impl Soak {
             }
             Errand::Prepare => {
                 let ready = self.world.prepare(app, planned, now);
-                if let Ready::Send(call) = &ready {
-                    self.drivers[d].acts.insert(n, call.clone());
+                if let Ready::Send { call, .. } = &ready {
+                    self.drivers[d].acts.insert(n, (**call).clone());
                 }
                 Report::Prepared(ready)
             }

@@ -235,7 +235,7 @@ impl World {
             return Ready::PassOver("not needed here".into());
         }
         let token = self.rng.u32(..).to_string();
-        Ready::Send(call(&planned.id, &token, planned.hazard))
+        Ready::Send { call: Box::new(call(&planned.id, &token, planned.hazard)), traces: Box::default() }
     }
 
     /// The call goes out. What becomes of it is settled here, whoever is there to hear the answer.
