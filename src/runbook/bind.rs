@@ -342,7 +342,7 @@ fn fill_guard(guard: &mut Guard, key: &str, value: &Param) -> Option<()> {
     match (guard, value) {
         (Guard::Holds(signal), _) => return fill_signal(signal, key, value),
         (Guard::LagAtMost { component, .. }, Param::Text(text)) if COMPONENT_KEYS.contains(&key) => {
-            *component = Some(text.clone())
+            *component = Some(text.clone());
         }
         (
             Guard::LagAtMost { limit, .. } | Guard::CredentialsOutlive { limit, .. } | Guard::TtlAtMost { limit, .. },

@@ -231,7 +231,7 @@ mod tests {
 
     fn app(id: &str, on: &[&str]) -> App {
         let mut app = fixtures::app(id);
-        app.depends_on = on.iter().map(|on| AppId::new(on)).collect();
+        app.depends_on = on.iter().map(AppId::new).collect();
         app
     }
 

@@ -778,7 +778,7 @@ pub fn run(mode: Mode, done: usize, phase: Phase) -> RunState {
         notes: vec![(now() - secs(40), text("NOC confirms fibre cut, ETA 4 h"))],
         log: vec![(now() - secs(98), text("declared by asha")), (now() - secs(55), text("step 1 done"))],
         unprotected_since: None,
-        timeline: Default::default(),
+        timeline: pointsman::runbook::clocks::Timeline::default(),
         measured: None,
         leftovers: Vec::new(),
     }
