@@ -34,6 +34,7 @@ use crate::{
     outside::{Chosen, Machine, Simulated, Standing, WhichWorld, simulated::Control},
     probes,
     runbook::{
+        bind::Occasion,
         plan::{Plan, PlanRequest},
         run::Runs,
         spec::RunbookSpec,
@@ -651,6 +652,7 @@ pub fn console(common: &Common) -> Result<u8, Failure> {
         keymap,
         themes,
         mode,
+        occasion: if common.drill { Occasion::Drill } else { Occasion::Real },
         now: clock.now(),
         size: (80, 24),
         notice,
@@ -831,6 +833,32 @@ async fn obey(core: &Core, mut commands: mpsc::Receiver<tui::Cmd>, replies: &mps
                 Err(refusal) => tui::Msg::Refused(SafeText::new(refusal.to_string())),
             }),
             tui::Cmd::Answer { run, answer } => refused(core.engine.answer(run, answer).await),
+            tui::Cmd::LookAtSwitch { run, runbook } => {
+                let looked = core.engine.switching(run, &runbook).await;
+                Some(tui::Msg::Switching(looked.map(Arc::new).map_err(|refusal| refusal.0)))
+            }
+            tui::Cmd::LookAtTurningReal { run } => {
+                let looked = core.engine.turning_real(run).await;
+                Some(tui::Msg::Switching(looked.map(Arc::new).map_err(|refusal| refusal.0)))
+            }
+            tui::Cmd::Switch { run, hash, declaration } => {
+                Some(match core.engine.switch(run, &hash, declaration).await {
+                    Ok(()) => tui::Msg::Switched(run),
+                    Err(refusal) => tui::Msg::Refused(refusal.0),
+                })
+            }
+            tui::Cmd::PlanWave(request) => {
+                let wave = core.engine.plan_wave(&request).await;
+                Some(tui::Msg::WavePlanned { request, wave: wave.map(Arc::new).map_err(|refusal| refusal.0) })
+            }
+            tui::Cmd::DeclareWave { wave, said } => Some(match core.engine.declare_wave(&wave.0, &said).await {
+                Ok(_) => tui::Msg::WaveDeclared(wave.0.id.clone()),
+                Err(refusal) => tui::Msg::Refused(refusal.0),
+            }),
+            tui::Cmd::ResumeWave { wave, said } => Some(match core.engine.resume_wave(&wave, &said).await {
+                Ok(_) => tui::Msg::WaveDeclared(wave),
+                Err(refusal) => tui::Msg::Refused(refusal.0),
+            }),
             tui::Cmd::Resume { run, declaration } => refused(core.engine.resume(run, declaration).await.map(drop)),
             // Done by the console itself.
             tui::Cmd::Quit | tui::Cmd::Suspend | tui::Cmd::Redraw | tui::Cmd::Copy(_) => None,

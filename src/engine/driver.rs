@@ -167,6 +167,9 @@ impl Driver {
 
     fn back(&mut self, back: Back) {
         let Back { task, report, keep } = back;
+        if !self.machine.waits_for(&task) {
+            return; // or the call prepared for an attempt that is over would be sent for the present one
+        }
         match keep {
             Keep::Nothing => {}
             Keep::Facts(snapshot) => {
@@ -441,7 +444,7 @@ impl Site {
             return Err(SafeText::new(why));
         }
         let traces = Traces { leaves: acting.leaves(&call), clears: acting.clears(&call) };
-        Ok((Ready::Send { call, traces }, Some(act)))
+        Ok((Ready::Send { call: Box::new(call), traces: Box::new(traces) }, Some(act)))
     }
 
     /// The one place where something goes out.

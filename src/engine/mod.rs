@@ -523,17 +523,31 @@ impl Shared {
                     && other.shown.declaration.wave.as_ref().is_some_and(|other| other.id == mark.id)
             })
         };
-        let through = |app: &AppId| {
-            siblings().any(|s| s.frozen.plan.app == *app && matches!(s.shown.phase, Phase::Completed { .. }))
-                || state.summaries.values().any(|ended| {
-                    ended.app == *app && ended.completed() && ended.wave.as_deref() == Some(mark.id.as_str())
-                })
+        // The newest ending of each counts: a run of the same wave is declared once, with its list.
+        let ending = |app: &AppId| {
+            let here = siblings().find(|s| s.frozen.plan.app == *app);
+            here.map_or_else(
+                || {
+                    let mut ended = state.summaries.values();
+                    let of = ended.find(|run| run.app == *app && run.wave.as_deref() == Some(mark.id.as_str()));
+                    of.map(|run| run.completed())
+                },
+                |run| match run.shown.phase {
+                    Phase::Completed { .. } => Some(true),
+                    Phase::Abandoned { .. } => Some(false),
+                    _ => None,
+                },
+            )
         };
+        let endings: Vec<Option<bool>> = mark.after.iter().map(ending).collect();
+        if endings.contains(&Some(false)) {
+            return Gate::Barred;
+        }
         let under_way = |s: &&Course| {
             !s.shown.phase.ended() && s.shown.driven && s.shown.steps.iter().any(|step| step.attempts > 0)
         };
         let room = siblings().filter(under_way).count() < mark.parallel_max as usize;
-        if room && mark.after.iter().all(through) { Gate::Open } else { Gate::Closed }
+        if room && endings.iter().all(|ending| *ending == Some(true)) { Gate::Open } else { Gate::Closed }
     }
 
     /// What somebody else did to what the run is about, since it was declared.

@@ -225,7 +225,7 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             }
             if course.frozen.plan.steps[n].hazard != Hazard::None
                 && course.progress[n].confirmed.is_none()
-                && course.shown.declaration.wave.is_none()
+                && (course.shown.declaration.wave.is_none() || *attempt > 1)
             {
                 return Err(illegal("an intent that nobody confirmed"));
             }
