@@ -39,8 +39,10 @@ PROMPTS = {
     "override-reason": rf'override {STEP} "(?P<guard>[^"]*)" reason> ',
     "override-authoriser": rf'override {STEP} "(?P<guard>[^"]*)" authoriser> ',
     "confirm": rf"confirm {STEP}> ",
+    "noticed": rf"noticed {STEP}> ",
     "verdict": rf"verdict {STEP} \(applied\|not-applied\)> ",
     "verdict-evidence": rf"verdict {STEP} evidence> ",
+    "held": r"held \(release\|abandon REASON\)> ",
     "parked": rf"parked {STEP} \(retry\|skip REASON\|abandon REASON\)> ",
 }
 PATTERNS = [(name, re.compile(pattern)) for name, pattern in PROMPTS.items()]
@@ -63,6 +65,8 @@ class Policy:
     verdict: str = None
     evidence: str = "read with another client"
     parked: str = None
+    noticed: str = None
+    held: str = None
 
     def answer(self, name, match):
         fixed = {
@@ -70,6 +74,7 @@ class Policy:
             "key": "go", "confirm": "done",
             "override-reason": self.override_reason, "override-authoriser": self.authoriser,
             "verdict": self.verdict, "verdict-evidence": self.evidence, "parked": self.parked,
+            "noticed": self.noticed, "held": self.held,
         }
         if name == "chord":
             return f"go {match['step']}"

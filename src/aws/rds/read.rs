@@ -359,3 +359,20 @@ impl ReadOp for DescribeDbEvents {
 fn gib(storage: Option<i32>) -> u64 {
     storage.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(0) << 30
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rds::types::DbInstance;
+
+    use super::db_instance;
+
+    #[test]
+    fn an_instance_whose_cluster_and_source_are_empty_stands_alone() {
+        let raw =
+            DbInstance::builder().db_cluster_identifier("").read_replica_source_db_instance_identifier("").build();
+        let alone = db_instance(&raw);
+        assert_eq!((alone.cluster, alone.replica_of), (None, None));
+        let of_cluster = db_instance(&DbInstance::builder().db_cluster_identifier("payments-mum").build());
+        assert_eq!(of_cluster.cluster.as_deref(), Some("payments-mum"));
+    }
+}
