@@ -39,7 +39,7 @@ use crate::{
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
         spec::RunbookSpec,
-        summary::RunSummary,
+        summary::{RunSummary, protected_again},
     },
     steps::{
         kind::Eyes,
@@ -589,8 +589,16 @@ impl Shared {
     }
 
     fn send(&self, state: &State) {
-        let list: Vec<Arc<RunState>> =
-            state.courses.values().rev().map(|course| Arc::new(course.shown.clone())).collect();
+        let shown = || state.courses.values().map(|course| &course.shown);
+        let again = protected_again(shown(), state.summaries.values().map(Arc::as_ref));
+        let list: Vec<Arc<RunState>> = shown()
+            .rev()
+            .map(|run| {
+                let mut run = run.clone();
+                run.unprotected_since = run.unprotected_since.filter(|at| again.get(&run.plan.app) < Some(at));
+                Arc::new(run)
+            })
+            .collect();
         let failure = state.failure.clone().or_else(|| state.unreadable.values().next().cloned());
         self.runs.send_replace(Arc::new(Runs { list, ended: Arc::clone(&state.ended), store_failure: failure }));
     }
