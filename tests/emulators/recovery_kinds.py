@@ -5,6 +5,8 @@ and does nothing, or does it and does not show it, the step must say so and wait
 again.
 """
 
+import json
+import re
 import signal
 import sys
 
@@ -106,10 +108,15 @@ class Recovery:
         self.carry_out("portal-home", "portal", PRIMARY, [change])
         equal("roles after the way home", {"mumbai": "PRIMARY", "hyderabad": "SECONDARY"}, self.failover_roles())
 
-    def evidence(self, runs):
+    def evidence(self, runs, left=()):
         said = running.command(self.binary, self.env, "evidence", "verify")
         self.checks.note(said.strip())
-        self.checks.equal("runs in the journal", runs, len(running.command(self.binary, self.env, "runs").splitlines()))
+        listed = json.loads(running.command(self.binary, self.env, "runs", "--format", "json"))
+        self.checks.equal("runs in the journal", runs, len(listed))
+        shown = re.findall(r"LEFT BEHIND  (\S+) (\S+) in", running.command(self.binary, self.env, "runs"))
+        # A snapshot of lost writes is kept on purpose.
+        self.checks.equal("what the runs left behind", sorted(left),
+                          sorted(one for one in shown if not one[1].startswith("kept-")))
 
     # moto
 
@@ -220,4 +227,7 @@ def with_ministack(*around):
     recovery.backup_now()
     recovery.failover_records()
     recovery.rebuilt_topology()
-    recovery.evidence(runs=7)  # the failover and failback before them too
+    new = runbooks.NEW_CLUSTER
+    # The failover and failback before them too. Nothing was taken away of the topology.
+    recovery.evidence(runs=7, left=[("rds-global-cluster", runbooks.NEW_GLOBAL), ("rds-cluster", new),
+                                    ("rds-instance", f"{new}-1")])
