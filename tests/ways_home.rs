@@ -1,5 +1,6 @@
-//! Every app of the bundled estate goes out with Mumbai down, is protected again when Mumbai is back, and comes home:
-//! the real engine on the simulator, through the runbooks that the app names. At the end the world is as it was.
+//! Apps of the bundled estate go out with Mumbai down, are protected again when Mumbai is back, and come home: the real
+//! engine on the simulator, through the runbooks that the app names. At the end the world is as it was. Here are a restore
+//! of files and the warm standby; the writer of Payments and its way home are in `crash.rs`.
 
 use std::{
     collections::BTreeMap,
@@ -333,27 +334,6 @@ async fn out_and_home(app: &str) {
     assert!(!bridge.unprotected());
 }
 
-/// The apps of the tests below, and no other.
-const APPS: [&str; 10] = [
-    "agent-payment",
-    "backup-lab",
-    "core-banking",
-    "cross-sell",
-    "customer-assistance",
-    "inventory",
-    "payments",
-    "statements",
-    "vendor-assistance",
-    "webank",
-];
-
-#[test]
-fn no_app_of_the_estate_is_left_out_here() {
-    let mut ids: Vec<&str> = BANK.0.apps.iter().map(|app| app.id.as_str()).collect();
-    ids.sort_unstable();
-    assert_eq!(ids, APPS);
-}
-
 macro_rules! ways_home {
     ($($name:ident: $app:literal,)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -364,14 +344,6 @@ macro_rules! ways_home {
 }
 
 ways_home! {
-    payments_goes_out_and_comes_home: "payments",
     core_banking_goes_to_the_cloud_and_comes_home: "core-banking",
-    cross_sell_is_restored_and_comes_home: "cross-sell",
-    inventory_with_files_alone_is_restored_and_comes_home: "inventory",
     agent_payment_is_restored_and_comes_home: "agent-payment",
-    customer_assistance_is_restored_and_comes_home: "customer-assistance",
-    vendor_assistance_is_restored_and_comes_home: "vendor-assistance",
-    the_lab_is_restored_and_comes_home: "backup-lab",
-    statements_are_restored_from_a_copied_snapshot_and_come_home: "statements",
-    webank_is_rebuilt_by_programs_and_comes_home: "webank",
 }

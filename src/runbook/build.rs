@@ -122,8 +122,12 @@ pub struct Draft<'a> {
 /// The side a runbook moves its app to: what its steps say, else what its kind means.
 #[must_use]
 pub fn target(runbook: &RunbookSpec) -> Side {
-    let named = runbook.steps.iter().find_map(|step| side(step, "target"));
-    named.unwrap_or(match runbook.kind {
+    let mut targets = runbook.steps.iter().filter_map(|step| side(step, "target"));
+    // A way home may first keep or copy what the other side has.
+    if runbook.kind == RunbookKind::Failback && targets.clone().any(|target| target == Side::Primary) {
+        return Side::Primary;
+    }
+    targets.next().unwrap_or(match runbook.kind {
         RunbookKind::Failback => Side::Primary,
         _ => Side::Recovery,
     })

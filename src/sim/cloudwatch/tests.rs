@@ -136,7 +136,7 @@ fn customers_of_a_dead_region_ask_and_are_not_served_and_last_week_can_be_asked_
         if (from.secs()..until.secs()).contains(at) {
             assert!(*good <= 0.0);
         } else {
-            assert!((0.99..1.0).contains(&(good / total)), "{}", good / total);
+            assert!((0.99..=1.0).contains(&(good / total)), "{}", good / total);
         }
     }
     let week = minutes(7 * 24 * 60);
