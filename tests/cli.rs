@@ -281,6 +281,103 @@ fn payments_fails_over_with_mumbai_black_holed_and_a_killed_run_goes_on_without_
     drop(served.talk);
 }
 
+/// Declares a wave by prompts; answers the phrase that the prompt names.
+fn declare_wave(talk: &mut Talk) -> String {
+    for (prompt, answer) in [("who> ", "asha"), ("incident> ", "INC-4471")] {
+        talk.wait(prompt);
+        talk.say(answer);
+    }
+    let line = talk.wait("wave \"");
+    let phrase = line.split('"').nth(1).expect("a phrase in quotes").to_owned();
+    talk.say(&phrase);
+    phrase
+}
+
+#[test]
+fn a_wave_is_declared_by_its_phrase_killed_and_resumed_as_one_without_sending_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path();
+    let served = Served::start(state, "20");
+    served.inject(state, r#"{"fault":"region-down","region":"ap-south-1","how":"blackhole"}"#);
+
+    let mut command = served.client(state);
+    command.args(["run", "--wave", "failover", "--app", "payments", "--parallel", "2"]);
+    let mut talk = Talk::start(command);
+    let phrase = declare_wave(&mut talk);
+    assert!(phrase.starts_with("1 app to Hyderabad, up to "), "the loss is in the phrase: {phrase}");
+    let begun = talk.wait("wave ");
+    let id = begun.trim_start_matches("wave ").split(':').next().expect("an id").to_owned();
+    talk.child.kill().expect("killed with SIGKILL");
+    talk.child.wait().expect("gone");
+
+    // By another wave's id nothing is resumed, by no declaration neither.
+    let wrong = served.client(state).args(["resume", "--wave", "ffffffffffff"]).output().expect("runs");
+    assert_eq!(code(&wrong), 64, "{}", text(&wrong.stderr));
+    let mut command = served.client(state);
+    command.args(["resume", "--wave", &id]);
+    let mut talk = Talk::start(command);
+    assert_eq!(declare_wave(&mut talk), "resume 1 app to Hyderabad");
+    step_through(&mut talk, None);
+    let seen = talk.seen.join("\n");
+    assert_eq!(talk.end(), 0, "completed:\n{seen}");
+    assert_eq!(served.effects(state), ["FailoverGlobalCluster", "ChangeResourceRecordSets"], "each effect once");
+    drop(served.talk);
+}
+
+#[test]
+fn a_wave_whose_phrase_is_not_typed_as_it_stands_starts_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = pointsman(folder.path());
+    command.args(["run", "--wave", "switchover", "--app", "payments", "--sim"]);
+    let mut talk = Talk::start(command);
+    for (prompt, answer) in [("who> ", "asha"), ("incident> ", "INC-1"), ("wave \"", "all apps to Hyderabad")] {
+        talk.wait(prompt);
+        talk.say(answer);
+    }
+    assert_eq!(talk.end(), 2, "refused");
+    let listed = run(folder.path(), &["runs", "--sim"]);
+    assert!(text(&listed.stdout).contains("no runs"), "{}", text(&listed.stdout));
+}
+
+#[test]
+fn a_run_is_held_noted_and_switched_by_prompts_after_what_changes_was_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path();
+    let served = Served::start(state, "20");
+    let mut command = served.client(state);
+    command.args(["--drill", "run", "payments-switchover", "--app", "payments"]);
+    let mut talk = Talk::start(command);
+    talk.declare("ap-south-2");
+    // Whatever is asked first is where the person changes their mind.
+    let asked = loop {
+        let line = talk.lines.recv_timeout(BOUND).expect("a prompt");
+        talk.seen.push(line.clone());
+        if line.ends_with("> ") {
+            break line;
+        }
+    };
+    talk.say("note the network team says it is worse than it looks");
+    talk.wait(&asked);
+    served.inject(state, r#"{"fault":"region-down","region":"ap-south-1","how":"blackhole"}"#);
+    talk.say("switch payments-failover");
+    let head = talk.wait("SWITCH run 1");
+    assert!(head.contains("payments-switchover") && head.contains("payments-failover"), "{head}");
+    assert!(head.contains("DRILL"), "a rehearsal on the simulator is called one: {head}");
+    talk.wait("  comes ");
+    // A Region that is not typed as it stands leaves the run as it was.
+    talk.declare("ap-south-1");
+    talk.wait("refused: ");
+    talk.wait(&asked);
+    talk.say("switch payments-failover");
+    talk.declare("ap-south-2");
+    talk.wait("run 1 goes on by payments-failover");
+    talk.say("hold");
+    talk.say("abandon the drill is over");
+    let seen = talk.seen.join("\n");
+    assert_eq!(talk.end(), 4, "abandoned:\n{seen}");
+    drop(served.talk);
+}
+
 #[test]
 fn confirmations_on_standard_input_end_with_the_input_and_nothing_is_assumed() {
     let folder = tempfile::tempdir().expect("a folder");

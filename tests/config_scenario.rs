@@ -31,7 +31,7 @@ fn read(path: &PathBuf) -> (Option<Scenario>, String) {
     let text = fs::read_to_string(path).expect("text");
     let file = Arc::new(SourceFile { name: path.display().to_string(), text });
     let (scenario, diagnostics) = scenarios::parse(&file, &bank(), sim::fault::CATALOGUE);
-    (scenario, diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n")).collect())
+    (scenario, diagnostics.iter().fold(String::new(), |all, one| all + &format!("{one}\n")))
 }
 
 fn simulator() -> Sim {

@@ -98,7 +98,8 @@ fn violations(schema: &Value, root: &Value, value: &Value, at: &str, found: &mut
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
-    if !types.is_empty() && !types.contains(&is) && !(is == "integer" && types.contains(&"number")) {
+    let fits = types.contains(&is) || (is == "integer" && types.contains(&"number"));
+    if !types.is_empty() && !fits {
         found.push(format!("{at}: is {is}, not {types:?}"));
         return;
     }
@@ -129,9 +130,8 @@ fn violations(schema: &Value, root: &Value, value: &Value, at: &str, found: &mut
         for (name, inner) in object {
             let at = format!("{at}.{name}");
             match (properties.get(name), schema.get("additionalProperties")) {
-                (Some(schema), _) => violations(schema, root, inner, &at, found),
                 (None, Some(Value::Bool(false))) => found.push(format!("{at}: is not in the schema")),
-                (None, Some(schema)) => violations(schema, root, inner, &at, found),
+                (Some(schema), _) | (None, Some(schema)) => violations(schema, root, inner, &at, found),
                 (None, None) => {}
             }
         }

@@ -29,6 +29,8 @@ use ratatui::{
 
 #[path = "views/fixture.rs"]
 mod fixture;
+#[path = "views/waves.rs"]
+mod waves;
 use fixture::{Outage, mins, now, secs};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -139,6 +141,8 @@ fn world(state: &str, size: (u16, u16)) -> State {
             Phase::Parked { step: Some("promote".into()), why: "the answer of FailoverGlobalCluster was lost".into() },
         )),
         "drill" => Some(fixture::run(mode, 5, Phase::Completed { exceptions: 0 })),
+        "branches" => Some(fixture::branches(mode)),
+        "ended" => Some(fixture::ended(mode)),
         "unattended" => {
             let mut run = fixture::run(mode, 2, Phase::Running);
             run.driven = false;
@@ -189,7 +193,11 @@ fn screens() -> Vec<(&'static str, Screen, &'static [&'static str])> {
         ("regions", Screen::Regions, all),
         ("runbooks", Screen::Runbooks, &["empty", "fresh", "mid-run", "parked", "drill"]),
         ("plan", Screen::Plan, &["empty", "fresh", "unknown", "mid-run", "drill"]),
-        ("run", Screen::Run(RunId(31)), &["empty", "mid-run", "waiting", "parked", "unattended", "drill"]),
+        (
+            "run",
+            Screen::Run(RunId(31)),
+            &["empty", "mid-run", "waiting", "parked", "unattended", "branches", "ended", "drill"],
+        ),
         ("calls", Screen::Calls, &["empty", "fresh", "drill"]),
         ("help", Screen::Help(Context::Board), &["fresh", "drill"]),
     ]
@@ -240,6 +248,10 @@ fn every_dialog_looks_as_it_did() {
         go(&mut skip, Screen::Run(RunId(31)));
         keys(&mut skip, "g s");
         dialogs.push(("skip", skip));
+        let mut abandon = world("parked", size);
+        go(&mut abandon, Screen::Run(RunId(31)));
+        keys(&mut abandon, "g x");
+        dialogs.push(("abandon", abandon));
         let mut resume = world("unattended", size);
         go(&mut resume, Screen::Run(RunId(31)));
         keys(&mut resume, "enter");
@@ -265,6 +277,13 @@ fn asks() -> Vec<(&'static str, Phase)> {
         ),
         ("verdict", Phase::Waiting(Ask::Verdict { step: step(), question: "Did the failover start?".into() })),
         ("rearm", Phase::Waiting(Ask::Rearm)),
+        (
+            "noticed",
+            Phase::Waiting(Ask::Noticed {
+                step: step(),
+                lines: vec!["payments-hyd became writer at 14:20, and no run of ours did it".into()],
+            }),
+        ),
     ]
 }
 

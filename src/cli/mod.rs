@@ -9,10 +9,12 @@ use clap::{Args, Parser, Subcommand};
 use crate::domain::Timestamp;
 
 pub mod check;
+mod drive;
 pub mod evidence;
 pub mod exit;
 pub mod keys;
 pub mod plan;
+mod prompts;
 pub mod run;
 pub mod runs;
 pub mod schema;

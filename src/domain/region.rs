@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{id::RegionId, text::SafeText};
 
+/// Region column of a call that goes to no Region: the machine this runs on.
+pub const THIS_MACHINE: &str = "local";
+
 /// The Region in which the global control planes of Route 53 live (field guide 5.1).
 pub const GLOBAL_CONTROL_PLANE: &str = "us-east-1";
 

@@ -249,7 +249,7 @@ pub fn written(d: Duration) -> String {
         (secs % 60, "s"),
         (u64::from(millis), "ms"),
     ];
-    let text: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    let text = parts.iter().filter(|(n, _)| *n > 0).fold(String::new(), |text, (n, unit)| text + &format!("{n}{unit}"));
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 

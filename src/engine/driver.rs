@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{
     aws::{SendOutcome, WriteOp},
-    domain::{AppId, CallDescription, Snapshot, Timestamp, text::SafeText},
+    domain::{AppId, CallDescription, Snapshot, StepId, Timestamp, text::SafeText},
     runbook::{
         build::{Frozen, digest_of},
         event::{Entry, Event, Outcome},
         finding::{Finding, Observed, Traces},
         fold::Course,
-        guards,
+        guards, guards_estate,
         interlock::{self, Circumstances, Stage},
         machine::{Do, Errand, Machine, Moment, Pace, Ready, Report, Rules, Survey, Task, Way},
         plan::Override,
@@ -167,6 +167,9 @@ impl Driver {
 
     fn back(&mut self, back: Back) {
         let Back { task, report, keep } = back;
+        if !self.machine.waits_for(&task) {
+            return; // or the call prepared for an attempt that is over would be sent for the present one
+        }
         match keep {
             Keep::Nothing => {}
             Keep::Facts(snapshot) => {
@@ -267,6 +270,7 @@ impl Driver {
             frozen: Arc::clone(&self.machine.course.frozen),
             n,
             begun_at: self.machine.course.shown.steps[n].started_at,
+            attested: guards_estate::attested(&self.machine.course.frozen.plan, &self.machine.course.shown.steps),
             token: {
                 let shown = &self.machine.course.shown;
                 digest_of(&(shown.id, &shown.steps[n].id, shown.steps[n].attempts))
@@ -322,6 +326,8 @@ struct Site {
     frozen: Arc<Frozen>,
     n: usize,
     begun_at: Option<Timestamp>,
+    /// Checklists of this run that a person has confirmed.
+    attested: Vec<StepId>,
     /// The same for the same attempt, whichever driver prepares it.
     token: String,
 }
@@ -379,7 +385,8 @@ impl Site {
         let snapshot = self.shared.fresh(self.app()).await;
         let read_at = self.shared.clock.monotonic();
         let survey = {
-            let facts = self.shared.facts_about(self.app(), &snapshot)?;
+            let mut facts = self.shared.facts_about(self.app(), &snapshot)?;
+            facts.attested = &self.attested;
             let about = self.about(&facts);
             let step = &self.frozen.steps[self.n];
             let guards = guards::evaluate_all(&step.guards, step.component().as_ref(), &facts, given, about.now);
@@ -437,7 +444,7 @@ impl Site {
             return Err(SafeText::new(why));
         }
         let traces = Traces { leaves: acting.leaves(&call), clears: acting.clears(&call) };
-        Ok((Ready::Send { call, traces }, Some(act)))
+        Ok((Ready::Send { call: Box::new(call), traces: Box::new(traces) }, Some(act)))
     }
 
     /// The one place where something goes out.

@@ -14,7 +14,7 @@ use crate::{
         estimate::Past,
         fold,
         run::{Phase, RunId, RunState},
-        summary::RunSummary,
+        summary::{RunSummary, protected_again},
     },
 };
 
@@ -52,6 +52,10 @@ pub fn list(store: &dyn Store) -> Result<Listed, StoreError> {
             },
         }
     }
+    let again = protected_again(listed.open.iter(), listed.ended.iter());
+    for run in &mut listed.ended {
+        run.unprotected_since = run.unprotected_since.filter(|at| again.get(&run.app) < Some(at));
+    }
     listed.open.sort_by_key(|run| std::cmp::Reverse(run.id));
     listed.ended.sort_by_key(|run| std::cmp::Reverse(run.id));
     Ok(listed)
@@ -80,8 +84,16 @@ impl Engine {
 impl State {
     /// Each run is listed once: whole, or as its summary.
     fn list_ended(&mut self) {
+        let shown = self.courses.values().map(|course| &course.shown);
+        let again = protected_again(shown, self.summaries.values().map(Arc::as_ref));
         let ended = self.summaries.values().rev().filter(|summary| !self.courses.contains_key(&summary.id));
-        self.ended = ended.cloned().collect();
+        let said = |summary: &Arc<RunSummary>| match summary.unprotected_since {
+            Some(at) if again.get(&summary.app) >= Some(&at) => {
+                Arc::new(RunSummary { unprotected_since: None, ..(**summary).clone() })
+            }
+            _ => Arc::clone(summary),
+        };
+        self.ended = ended.map(said).collect();
     }
 }
 

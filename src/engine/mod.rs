@@ -39,7 +39,7 @@ use crate::{
         run::{Answer, Declaration, Phase, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
         spec::RunbookSpec,
-        summary::RunSummary,
+        summary::{RunSummary, protected_again},
     },
     steps::{
         kind::Eyes,
@@ -535,17 +535,31 @@ impl Shared {
                     && other.shown.declaration.wave.as_ref().is_some_and(|other| other.id == mark.id)
             })
         };
-        let through = |app: &AppId| {
-            siblings().any(|s| s.frozen.plan.app == *app && matches!(s.shown.phase, Phase::Completed { .. }))
-                || state.summaries.values().any(|ended| {
-                    ended.app == *app && ended.completed() && ended.wave.as_deref() == Some(mark.id.as_str())
-                })
+        // The newest ending of each counts: a run of the same wave is declared once, with its list.
+        let ending = |app: &AppId| {
+            let here = siblings().find(|s| s.frozen.plan.app == *app);
+            here.map_or_else(
+                || {
+                    let mut ended = state.summaries.values();
+                    let of = ended.find(|run| run.app == *app && run.wave.as_deref() == Some(mark.id.as_str()));
+                    of.map(|run| run.completed())
+                },
+                |run| match run.shown.phase {
+                    Phase::Completed { .. } => Some(true),
+                    Phase::Abandoned { .. } => Some(false),
+                    _ => None,
+                },
+            )
         };
+        let endings: Vec<Option<bool>> = mark.after.iter().map(ending).collect();
+        if endings.contains(&Some(false)) {
+            return Gate::Barred;
+        }
         let under_way = |s: &&Course| {
             !s.shown.phase.ended() && s.shown.driven && s.shown.steps.iter().any(|step| step.attempts > 0)
         };
         let room = siblings().filter(under_way).count() < mark.parallel_max as usize;
-        if room && mark.after.iter().all(through) { Gate::Open } else { Gate::Closed }
+        if room && endings.iter().all(|ending| *ending == Some(true)) { Gate::Open } else { Gate::Closed }
     }
 
     /// What somebody else did to what the run is about, since it was declared.
@@ -587,8 +601,16 @@ impl Shared {
     }
 
     fn send(&self, state: &State) {
-        let list: Vec<Arc<RunState>> =
-            state.courses.values().rev().map(|course| Arc::new(course.shown.clone())).collect();
+        let shown = || state.courses.values().map(|course| &course.shown);
+        let again = protected_again(shown(), state.summaries.values().map(Arc::as_ref));
+        let list: Vec<Arc<RunState>> = shown()
+            .rev()
+            .map(|run| {
+                let mut run = run.clone();
+                run.unprotected_since = run.unprotected_since.filter(|at| again.get(&run.plan.app) < Some(at));
+                Arc::new(run)
+            })
+            .collect();
         let failure = state.failure.clone().or_else(|| state.unreadable.values().next().cloned());
         self.runs.send_replace(Arc::new(Runs { list, ended: Arc::clone(&state.ended), store_failure: failure }));
     }

@@ -9,7 +9,7 @@ use super::{Engine, PlanError, Planned, Shared, nearest};
 use crate::{
     domain::{App, AppId, Snapshot, compliance::Execution, text::SafeText},
     runbook::{
-        bind::{self, Unbindable},
+        bind::{self, Occasion, Unbindable},
         build::{self, Draft, Frozen, FrozenStep, Outline},
         estimate,
         plan::{Plan, PlanRequest},
@@ -76,8 +76,18 @@ impl Shared {
 
     /// The plan as these facts make it.
     pub(super) fn draft(&self, request: &PlanRequest, snapshot: &Snapshot) -> Result<Frozen, PlanError> {
+        self.draft_for(self.occasion(), request, snapshot)
+    }
+
+    /// The same for another occasion than the one this engine was started for: a drill that is turned real.
+    pub(super) fn draft_for(
+        &self,
+        occasion: Occasion,
+        request: &PlanRequest,
+        snapshot: &Snapshot,
+    ) -> Result<Frozen, PlanError> {
         let (spec, app) = self.what(request)?;
-        let bound = bind::bind(spec, &self.estate, app, request, self.occasion())
+        let bound = bind::bind(spec, &self.estate, app, request, occasion)
             .map_err(|Unbindable(why)| PlanError::Unbindable { runbook: spec.id.clone(), why })?;
         let spec = &bound.runbook;
         let facts = self.about(app, snapshot);
@@ -113,6 +123,7 @@ impl Shared {
             authority: self.authority(),
             past: &self.past(&spec.digest),
             variant: request.variant,
+            occasion,
             parameters: &bound.parameters,
             busy: busy.as_ref(),
             now,

@@ -13,27 +13,19 @@ use super::{
     refusal, typed,
 };
 use crate::{
-    domain::{RunbookId, StepId},
+    domain::{Mode, RunbookId},
     runbook::{
+        bind::Occasion,
         event::Event,
-        fold,
-        plan::{Plan, PlanHash, PlanRequest},
+        fold::{self, Course},
+        plan::{PlanHash, PlanRequest},
         run::{Declaration, RunId},
+        spec::Only,
+        switching::Reason,
     },
 };
 
-/// What would change, looked at before it is said.
-#[derive(Clone, Debug)]
-pub struct Switching {
-    pub run: RunId,
-    pub plan: Arc<Plan>,
-    /// Done already, and not done again.
-    pub kept: Vec<StepId>,
-    /// Of the present plan, and not of the new one.
-    pub dropped: Vec<StepId>,
-    /// To be done by the new plan.
-    pub coming: Vec<StepId>,
-}
+pub use crate::runbook::switching::Switching;
 
 impl Engine {
     /// The plan that the run would go on with, and which steps change.
@@ -41,15 +33,53 @@ impl Engine {
     /// # Errors
     /// When the run is not under way, or there is no such plan.
     pub async fn switching(&self, run: RunId, runbook: &RunbookId) -> Result<Switching, Refusal> {
-        let course = self.shared.lock().courses.get(&run).cloned();
-        let course = course.ok_or_else(|| refusal(format!("there is no run {run} under way")))?;
+        let course = self.under_way(run)?;
         let request = PlanRequest::new(runbook.clone(), course.frozen.plan.app.clone());
         let plan = self.plan(&request).await.map_err(|error| refusal(error.to_string()))?;
-        let known = self.known(&plan.hash)?;
+        self.change(&course, &plan.hash, Reason::AnotherWay)
+    }
+
+    /// The plan by which a rehearsal would go on in earnest: the same runbook and values, without what only a
+    /// rehearsal does, held against what forbids acting live.
+    ///
+    /// # Errors
+    /// When the run is not under way, is no rehearsal, or there is no such plan.
+    pub async fn turning_real(&self, run: RunId) -> Result<Switching, Refusal> {
+        let course = self.under_way(run)?;
+        let present = &course.frozen.plan;
+        if !is_drill(&course) {
+            return Err(refusal(format!("run {run} is no drill: it is {}", present.mode_word)));
+        }
+        let request = present.request();
+        let snapshot = self.shared.facts.fresh(&present.app).await; // in the mode it was read in, not as a drill
+        let frozen = self.shared.draft_for(Occasion::Real, &request, &snapshot);
+        let plan = self.keep(frozen.map_err(|error| refusal(error.to_string()))?, &request);
+        self.change(&course, &plan.hash, Reason::TurnedReal)
+    }
+
+    /// [`Engine::turning_real`] and then [`Engine::switch`]: for whoever has looked at it already.
+    ///
+    /// # Errors
+    /// As these two.
+    pub async fn turn_real(&self, run: RunId, declaration: Declaration) -> Result<(), Refusal> {
+        let change = self.turning_real(run).await?;
+        self.switch(run, &change.plan.hash, declaration).await
+    }
+
+    fn under_way(&self, run: RunId) -> Result<Course, Refusal> {
+        let course = self.shared.lock().courses.get(&run).cloned();
+        let course = course.filter(|course| !course.shown.phase.ended());
+        course.ok_or_else(|| refusal(format!("there is no run {run} under way")))
+    }
+
+    fn change(&self, course: &Course, hash: &PlanHash, why: Reason) -> Result<Switching, Refusal> {
+        let known = self.known(hash)?;
+        let plan = Arc::new(known.frozen.plan.clone());
         let kept = fold::kept(&course.frozen, &known.frozen, &course.shown.steps);
         let dropped = course.shown.steps.iter().map(|step| step.id.clone()).filter(|id| plan.step(id).is_none());
         let coming = plan.steps.iter().map(|step| step.id.clone()).filter(|id| !kept.contains(id));
-        Ok(Switching { run, kept: kept.clone(), dropped: dropped.collect(), coming: coming.collect(), plan })
+        let (dropped, coming) = (dropped.collect(), coming.collect());
+        Ok(Switching { run: course.shown.id, why, plan, kept, dropped, coming })
     }
 
     /// Goes on with a plan that was looked at.
@@ -73,4 +103,9 @@ impl Engine {
         orders.send(order).await.map_err(|_| refusal(format!("run {run} is no longer driven")))?;
         answered.await.map_err(|_| refusal(format!("run {run} is no longer driven")))?
     }
+}
+
+fn is_drill(course: &Course) -> bool {
+    let plan = &course.frozen.plan;
+    plan.mode_word.ends_with(&Mode::Drill.word()) || plan.steps.iter().any(|step| step.only == Only::Drill)
 }

@@ -5,37 +5,17 @@
 
 use std::sync::Arc;
 
-use super::{Engine, Planned, Refusal, refusal};
+use super::{Engine, Planned, Refusal, State, refusal};
 use crate::{
-    domain::{App, AppId, Timestamp, text::SafeText},
+    domain::{App, AppId, text::SafeText},
     runbook::{
         plan::{Plan, PlanRequest},
-        run::{Declaration, RunId},
-        spec::Variant,
+        run::{Declaration, RunId, RunState},
         wave::{self, Wave},
     },
 };
 
-/// Which apps, by which of their runbooks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WaveRequest {
-    /// The role in the app's `runbooks` table: `failover`, `failback`, …
-    pub role: String,
-    /// Empty: every app that has a runbook of that role.
-    pub apps: Vec<AppId>,
-    pub parallel_max: u32,
-    pub variant: Variant,
-}
-
-/// What is typed to start a wave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WaveDeclaration {
-    pub who: SafeText,
-    pub incident: SafeText,
-    /// Exactly [`Wave::phrase`].
-    pub phrase: String,
-    pub outage_at: Option<Timestamp>,
-}
+pub use crate::runbook::wave::{WaveDeclaration, WaveRequest};
 
 impl Engine {
     /// The list, against what was read last: a thousand apps are not read anew one by one. Every step reads for
@@ -106,17 +86,58 @@ impl Engine {
     /// The unfinished runs of a wave, in its order.
     #[must_use]
     pub fn open_of_wave(&self, wave: &str) -> Vec<RunId> {
-        let state = self.shared.lock();
-        let mut open: Vec<(u32, RunId)> = state
-            .courses
-            .values()
-            .filter(|course| !course.shown.phase.ended())
-            .filter_map(|course| {
-                let mark = course.shown.declaration.wave.as_ref().filter(|mark| mark.id == wave)?;
-                Some((mark.ordinal, course.shown.id))
-            })
-            .collect();
-        open.sort_unstable();
-        open.into_iter().map(|(_, run)| run).collect()
+        open_in(&self.shared.lock(), wave)
     }
+
+    /// Drives on every unfinished run of a wave that nobody drives here: one declaration for the list. Each run goes
+    /// on by observing, as [`Engine::resume`] does.
+    ///
+    /// # Errors
+    /// When the phrase is not typed as it stands, or some of the runs cannot be driven: these are named, the others
+    /// are under way.
+    pub async fn resume_wave(&self, wave: &str, said: &WaveDeclaration) -> Result<Vec<RunId>, Refusal> {
+        let open: Vec<Arc<RunState>> = {
+            let state = self.shared.lock();
+            let undriven = open_in(&state, wave).into_iter().filter(|run| !state.drivers.contains_key(run));
+            undriven.filter_map(|run| Some(Arc::new(state.courses.get(&run)?.shown.clone()))).collect()
+        };
+        let first = open.first().ok_or_else(|| refusal("no run of this wave waits to be resumed"))?;
+        let phrase = wave::resume_phrase(open.len(), &first.plan.target_name);
+        if said.phrase.trim() != phrase {
+            return Err(refusal(format!("not what is asked: type {phrase}")));
+        }
+        if said.who.trim().is_empty() || said.incident.trim().is_empty() {
+            return Err(refusal("who declares, and which incident?"));
+        }
+        let (mut driven, mut wrong) = (Vec::new(), Vec::new());
+        for run in open {
+            let declaration = Declaration {
+                who: said.who.clone(),
+                incident: said.incident.clone(),
+                app: run.plan.app.to_string(),
+                region: run.plan.target_region.to_string(),
+                outage_at: run.declaration.outage_at.or(said.outage_at),
+                wave: run.declaration.wave.clone(),
+            };
+            match self.resume(run.id, declaration).await {
+                Ok(run) => driven.push(run),
+                Err(why) => wrong.push(format!("run {} of {}: {why}", run.id, run.plan.app)),
+            }
+        }
+        if wrong.is_empty() { Ok(driven) } else { Err(refusal(wrong.join("; "))) }
+    }
+}
+
+fn open_in(state: &State, wave: &str) -> Vec<RunId> {
+    let mut open: Vec<(u32, RunId)> = state
+        .courses
+        .values()
+        .filter(|course| !course.shown.phase.ended())
+        .filter_map(|course| {
+            let mark = course.shown.declaration.wave.as_ref().filter(|mark| mark.id == wave)?;
+            Some((mark.ordinal, course.shown.id))
+        })
+        .collect();
+    open.sort_unstable();
+    open.into_iter().map(|(_, run)| run).collect()
 }

@@ -97,13 +97,12 @@ fn time_of_day(table: &Table<'_, '_>, key: &str) -> Option<Duration> {
     let (text, span) = table.need_text(key)?;
     let two = |part: &str| (part.len() == 2).then(|| part.parse::<u64>().ok()).flatten();
     let parsed = text.split_once(':').and_then(|(hour, minute)| Some((two(hour)?, two(minute)?)));
-    match parsed {
-        Some((hour @ 0..=23, minute @ 0..=59)) => Some(Duration::from_secs(hour * 3_600 + minute * 60)),
-        _ => {
-            let message = format!("`{key} = {text:?}` is not a time of day");
-            table.report().error("bad-time", span, message, Some("like \"22:00\", in the estate's time zone".into()));
-            None
-        }
+    if let Some((hour @ 0..=23, minute @ 0..=59)) = parsed {
+        Some(Duration::from_secs(hour * 3_600 + minute * 60))
+    } else {
+        let message = format!("`{key} = {text:?}` is not a time of day");
+        table.report().error("bad-time", span, message, Some("like \"22:00\", in the estate's time zone".into()));
+        None
     }
 }
 

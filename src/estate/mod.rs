@@ -9,7 +9,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `estate.toml` | `[estate]`, `[regions]`, `[residency]`, `[access.*]`, and `[[app]]` |
+//! | `estate.toml` | `[estate]`, `[regions]`, `[residency]`, `[access.*]`, `[[freeze]]`, and `[[app]]` |
 //! | `apps/*.toml` | more `[[app]]`, in the order of the file names |
 //! | `runbooks/*.toml` | one `[runbook]` and its `[[step]]` each |
 //! | `scenarios/*.toml` | a timeline of faults for the simulator: [`scenarios`] |
@@ -75,11 +75,18 @@
 //!
 //! ```toml
 //! [runbook]
-//! id = "payments-failover"
+//! id = "payments-failover"             # the file is called so
 //! kind = "failover"                    # failover, switchover, failback, re-protect, drill-only
 //! title = "Move Payments to Hyderabad"
-//! for = ["payments"]                   # and/or strategies = ["active-passive"]
+//! for = ["payments"]                   # and/or strategies = ["active-passive"]; [] for a part that others nest
 //! on_success = { offer = "payments-failback" }
+//!
+//! [[parameter]]                        # a step says "$database"; text that begins with $ is written $$
+//! name = "database"
+//! type = "component"                   # text, duration, number, flag, side, component, choice
+//! kinds = ["rds-instance"]             # of a component; a choice says of = ["a", "b"]
+//! required = true                      # every app that it is for says it; or default = …, or neither: may be missing
+//! doc = "Whose data it is."
 //!
 //! [[step]]
 //! id = "promote"
@@ -90,7 +97,38 @@
 //! timeout = "10m"                      # default: the kind's; expect likewise
 //! expect = "40s"
 //! on_failure = "park"                  # default; "continue" only for steps that read
+//! retries = 3                          # 1 to 20, only for steps that read; every = "10s" between them
 //! after = ["gone"]                     # default: the step before it in the file; [] = none
+//! only = "drill"                       # or "real"; default: always
+//! if = "database"                      # only where that parameter has a value, or that flag is true
+//!
+//! [[step]]                             # branches beside each other, each in order; `after` waits for all of them
+//! id = "both"
+//! kind = "parallel"
+//! title = "Data and compute"
+//! branches = [["restore", "answers"], ["scale"]]
+//!
+//! [[step]]                             # another file's steps in this place, as `prepare/<its step>`; one level
+//! id = "prepare"
+//! kind = "runbook"
+//! title = "Prepare Hyderabad"
+//! runbook = "prepare-hyderabad"
+//! with = { database = "$database" }
+//! ```
+//!
+//! What a parameter is, by who says it first: `--set name=value`, the app's `[app.parameters.<runbook>]`, its default.
+//! As a drill, a step that leaves something behind (an instance, a snapshot) needs a later step that takes it away:
+//! without one a drill does not start.
+//!
+//! # `[[freeze]]`, in `estate.toml`
+//!
+//! ```toml
+//! [[freeze]]                           # holds back planned moves, never a failover
+//! name = "Quarter end"
+//! from = 2026-12-28T00:00:00+05:30     # or weekly = { day = "friday", from = "22:00", to = "06:00" }
+//! to = 2027-01-02T00:00:00+05:30
+//! apps = ["core-banking"]              # or all = true
+//! kinds = ["switchover"]               # default: every kind but failover
 //! ```
 //!
 //! Signals, in `signals = [ … ]` and as guards:

@@ -61,7 +61,7 @@ fn of(name: &str) -> Value {
     json!({ "$ref": format!("#/$defs/{name}") })
 }
 
-fn list(items: Value) -> Value {
+fn list(items: &Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
@@ -153,18 +153,18 @@ pub fn estate(kinds: &[&'static KindSpec]) -> Value {
         .may("to", of("time"))
         .may("weekly", weekly.schema())
         .may("all", json!({ "type": "boolean" }))
-        .may("apps", list(of("id")))
-        .may("kinds", list(words(RunbookKind::ALL.map(RunbookKind::word))));
+        .may("apps", list(&of("id")))
+        .may("kinds", list(&words(RunbookKind::ALL.map(RunbookKind::word))));
     let root = Object::new()
         .may("estate", head.schema())
         .may("regions", Object::new().need("primary", region.clone()).need("recovery", region).schema())
         .may(
             "residency",
-            Object::new().need("data", list(of("region"))).may("control_planes", list(of("region"))).schema(),
+            Object::new().need("data", list(&of("region"))).may("control_planes", list(&of("region"))).schema(),
         )
         .may("access", Object::new().may("primary", access()).may("recovery", access()).schema())
-        .may("freeze", list(freeze.schema()))
-        .may("app", list(of("app")));
+        .may("freeze", list(&freeze.schema()))
+        .may("app", list(&of("app")));
     let components = kinds.iter().map(|kind| component(kind)).collect::<Vec<_>>();
     document("An estate of pointsman", root, [("app", app()), ("component", json!({ "oneOf": components }))])
 }
@@ -202,7 +202,7 @@ fn app() -> Value {
         .may("rpo", of("duration"))
         .may("rto", of("duration"))
         .may("not_again_within", of("duration"))
-        .may("depends_on", list(of("id")))
+        .may("depends_on", list(&of("id")))
         .may("note", text())
         .may("backup", backup.schema())
         .may("runbooks", runbooks.schema())
@@ -217,8 +217,8 @@ fn app() -> Value {
                 "additionalProperties": { "type": "object", "additionalProperties": value },
             }),
         )
-        .may("drill", list(drill.schema()))
-        .need("component", list(of("component")))
+        .may("drill", list(&drill.schema()))
+        .need("component", list(&of("component")))
         .schema()
 }
 
@@ -243,21 +243,21 @@ pub fn runbook(kinds: &[&'static KindSpec], step_kinds: &[&'static StepKindSpec]
         .need("id", of("id"))
         .need("title", text())
         .need("kind", words(RunbookKind::ALL.map(RunbookKind::word)))
-        .may("for", list(of("id")))
-        .may("strategies", list(words(Strategy::ALL.map(Strategy::word))))
+        .may("for", list(&of("id")))
+        .may("strategies", list(&words(Strategy::ALL.map(Strategy::word))))
         .may("on_success", Object::new().need("offer", of("id")).schema());
     let parameter = Object::new()
         .need("name", of("id"))
         .need("type", words(TYPES))
-        .may("kinds", list(words(kinds.iter().map(|kind| kind.id))))
-        .may("of", list(json!({ "type": "string" })))
+        .may("kinds", list(&words(kinds.iter().map(|kind| kind.id))))
+        .may("of", list(&json!({ "type": "string" })))
         .may("required", json!({ "type": "boolean" }))
         .may("default", json!({ "type": ["string", "number", "boolean"] }))
         .may("doc", text());
     let root = Object::new()
         .need("runbook", head.schema())
-        .may("parameter", list(parameter.schema()))
-        .need("step", list(of("step")));
+        .may("parameter", list(&parameter.schema()))
+        .need("step", list(&of("step")));
     let mut steps: Vec<Value> = step_kinds.iter().map(|kind| step(kind)).collect();
     steps.push(group());
     steps.push(nested());
@@ -282,7 +282,7 @@ fn small(first: &[&str], also: &[&str]) -> Value {
 }
 
 fn placed() -> Object {
-    Object::new().need("id", of("id")).need("title", text()).may("after", list(of("id")))
+    Object::new().need("id", of("id")).need("title", text()).may("after", list(&of("id")))
 }
 
 fn planned(object: Object) -> Object {
@@ -311,7 +311,7 @@ fn step(kind: &StepKindSpec) -> Value {
     let failure = ON_FAILURE.map(|(word, _)| word);
     let mut object = planned(placed())
         .need("kind", documented(json!({ "const": kind.id }), kind.title))
-        .may("guards", list(of("guard")))
+        .may("guards", list(&of("guard")))
         .may("hazard", words(Hazard::ALL.into_iter().filter(|hazard| *hazard >= kind.hazard).map(Hazard::word)))
         .may("timeout", duration())
         .may("expect", duration())
@@ -332,8 +332,8 @@ fn step(kind: &StepKindSpec) -> Value {
                 let schema = documented(schema, spec.doc);
                 if spec.required { object.need(spec.name, schema) } else { object.may(spec.name, schema) }
             }
-            StepParamSpec::Signals { name, required } => put(object, name, *required, of("signal")),
-            StepParamSpec::Texts { name, required } => put(object, name, *required, json!({ "type": "string" })),
+            StepParamSpec::Signals { name, required } => put(object, name, *required, &of("signal")),
+            StepParamSpec::Texts { name, required } => put(object, name, *required, &json!({ "type": "string" })),
             StepParamSpec::Component { name, kinds, required } => {
                 let schema = documented(text(), &format!("a component of kind {}", kinds.join(" or ")));
                 if *required { object.need(name, schema) } else { object.may(name, schema) }
@@ -343,7 +343,7 @@ fn step(kind: &StepKindSpec) -> Value {
     object.schema()
 }
 
-fn put(object: Object, name: &str, required: bool, items: Value) -> Object {
+fn put(object: Object, name: &str, required: bool, items: &Value) -> Object {
     let schema = json!({ "type": "array", "items": items, "minItems": 1 });
     if required { object.need(name, schema) } else { object.may(name, schema) }
 }

@@ -47,6 +47,9 @@ closed! {
         Runbooks = "runbooks", "runbooks and runs";
         Plan = "plan", "a plan, before anything happens";
         Run = "run", "a run";
+        Switch = "switch", "another runbook for a run, before it is said";
+        Wave = "wave", "a wave of apps, before anything happens";
+        WaveRuns = "wave-runs", "the runs of a wave";
         Calls = "calls", "the call log";
         Help = "help", "help";
         /// Text is typed here: rows of `global` do not apply.
@@ -86,7 +89,10 @@ closed! {
         GotoRegions = "goto-regions", "Regions";
         GotoRunbooks = "goto-runbooks", "Runbooks";
         GotoRuns = "goto-runs", "Runs";
+        GotoWave = "goto-wave", "Wave: many apps, one list, one phrase";
         GotoCalls = "goto-calls", "Call log";
+        /// From anywhere to a run that cannot go on without a person, and from that to the next one.
+        NextWaiting = "next-waiting", "Next run that waits for a person";
         Decide = "decide", "Decide: what declaring now costs";
         Refresh = "refresh", "Read again now";
         Freeze = "freeze", "Freeze the picture, or let it go on";
@@ -109,6 +115,19 @@ closed! {
         Verdict = "verdict", "Say how a parked step ended";
         Note = "note", "Write a note into the record";
         Detach = "detach", "Leave the run; it goes on";
+        /// Opens the preview of another runbook; reads only.
+        Switch = "switch", "Switch the run to another runbook: preview";
+        /// Opens the preview of the drill in earnest; reads only.
+        TurnReal = "turn-real", "Turn the drill real: preview";
+        /// Opens the dialog in which the unfinished runs of a wave are declared again; sends nothing.
+        ResumeWave = "resume-wave", "Resume the whole wave: opens a dialog";
+        /// Of a wave: whether the app goes. Only plans.
+        Mark = "mark", "The app goes, or not";
+        MarkAll = "mark-all", "All apps go, or none";
+        /// The next role of a wave, the next runbook to switch to. Only plans.
+        NextChoice = "next-choice", "Next choice";
+        MoreParallel = "more-parallel", "One more at a time";
+        FewerParallel = "fewer-parallel", "One fewer at a time";
         /// Of a dialog or filter: takes the line or goes to the next field. Never sends.
         Submit = "submit", "Take the line";
         NextField = "next-field", "Next field";

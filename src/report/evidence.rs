@@ -158,14 +158,27 @@ pub struct Clocks {
     pub from_declaration: Seconds,
     pub machine: Seconds,
     pub waiting: Seconds,
+    /// The longest way through the steps as they were carried out: what the run could not have been faster than.
+    pub critical_path: Seconds,
     pub target: Option<Seconds>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Loss {
     pub mode: String,
+    /// The writes that somebody has to account for; as written down at the end, or as it stands.
+    pub window: Window,
     /// Empty: no loss of data was asked about.
     pub accepted: Vec<AcceptedLoss>,
+}
+
+/// Nothing was lost when `from` is `to`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Window {
+    /// Null: nothing says from when on.
+    pub from: Option<Timestamp>,
+    pub to: Timestamp,
+    pub basis: SafeText,
 }
 
 #[derive(Clone, Debug, Serialize)]

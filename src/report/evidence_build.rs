@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::evidence::{
     AcceptedLoss, Answered, CallPart, ChainPart, Checked, Clocks, Declared, Evidence, Exceptions, GuardPart, Later,
     Leaves, LeftBehind, Leftovers, Loss, Moment, Overridden, Param, PlanPart, RecordPart, Recorded, SCHEMA, Said,
-    Seconds, Skipped, StepPart, Verdict, Words,
+    Seconds, Skipped, StepPart, Verdict, Window, Words,
 };
 use crate::{
     domain::{SafeText, StepId},
     runbook::{
-        decide,
+        clocks, decide,
         event::{Entry, Event, Outcome},
         fold::{self, Course},
         plan::GuardReading,
@@ -24,7 +24,10 @@ pub fn of(course: &Course, records: &[Recorded], checked: &Checked, kinds: &dyn 
     let (run, plan) = (&course.shown, &course.frozen.plan);
     let mode = || plan.mode_word.clone();
     let until = run.ended_at.or_else(|| records.last().map(|last| last.entry.at)).unwrap_or(run.declared_at);
-    let (total, waiting) = (until.since(run.declared_at), run.waited_at(until));
+    let measured = run.measured.clone().unwrap_or_else(|| {
+        (clocks::achieved(run, &run.timeline, until), clocks::loss_window(run, &run.timeline, until))
+    });
+    let (achieved, window) = measured;
     let steps = steps(course, records);
     let why = match &run.phase {
         Phase::Parked { why, .. } | Phase::Abandoned { why } => Some(why.clone()),
@@ -60,12 +63,17 @@ pub fn of(course: &Course, records: &[Recorded], checked: &Checked, kinds: &dyn 
             ended_at: run.ended_at,
             until,
             from_outage: run.declaration.outage_at.map(|at| Seconds(until.since(at))),
-            from_declaration: Seconds(total),
-            machine: Seconds(total.saturating_sub(waiting)),
-            waiting: Seconds(waiting),
+            from_declaration: Seconds(until.since(run.declared_at)),
+            machine: Seconds(achieved.machine),
+            waiting: Seconds(achieved.waiting),
+            critical_path: Seconds(achieved.critical_path),
             target: plan.rto_target.map(Seconds),
         },
-        loss: Loss { mode: mode(), accepted: accepted(records) },
+        loss: Loss {
+            mode: mode(),
+            window: Window { from: window.from, to: window.to, basis: window.basis },
+            accepted: accepted(records),
+        },
         leftovers: Leftovers { mode: mode(), left: left(&steps, kinds) },
         steps,
         words: Words { mode: mode(), entries: words(records) },

@@ -130,7 +130,8 @@ fn clocks(out: &mut String, evidence: &Evidence) {
     let _ = writeln!(
         out,
         "| | |\n|---|---|\n| outage began | {} |\n| declared | {} |\n| {end} | {} |\n| from the outage | {} |\n\
-         | from the declaration | {} |\n| of that, machine | {} |\n| of that, waiting for people | {} |\n| RTO target | {} |",
+         | from the declaration | {} |\n| of that, machine | {} |\n| of that, waiting for people | {} |\n\
+         | critical path | {} |\n| RTO target | {} |",
         clocks.outage_at.map_or_else(none, time),
         time(clocks.declared_at),
         time(clocks.until),
@@ -138,12 +139,20 @@ fn clocks(out: &mut String, evidence: &Evidence) {
         span(clocks.from_declaration),
         span(clocks.machine),
         span(clocks.waiting),
+        span(clocks.critical_path),
         clocks.target.map_or_else(|| "none".to_owned(), span),
     );
 }
 
 fn loss(out: &mut String, evidence: &Evidence) {
     heading(out, "Loss of data to reconcile", &evidence.loss.mode);
+    let window = &evidence.loss.window;
+    let said = match window.from {
+        Some(from) if from == window.to => "Nothing can have been lost".to_owned(),
+        Some(from) => format!("Writes from {} to {} must be accounted for", time(from), time(window.to)),
+        None => format!("Writes up to {} must be accounted for; nothing says from when on", time(window.to)),
+    };
+    let _ = writeln!(out, "{said}: {}.", cell(&window.basis));
     if evidence.loss.accepted.is_empty() {
         out.push_str("No loss of data was asked about.\n");
     }

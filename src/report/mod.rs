@@ -12,3 +12,4 @@ pub mod plans;
 pub mod run_list;
 pub mod runs;
 pub mod status;
+pub mod waves;

@@ -8,6 +8,7 @@ use super::runs::run_line;
 use crate::{
     domain::{SafeText, StepId, Zone, time::short},
     runbook::{
+        finding::Leftover,
         fold,
         run::{RunState, StepPhase},
         summary::{Ending, RunSummary},
@@ -55,14 +56,27 @@ pub fn table(open: &[&RunState], ended: &[&RunSummary], left_out: usize, zone: &
             let _ = writeln!(out, "      IN DOUBT  {step}: {said}");
         }
         let _ = writeln!(out, "      NOT ENDED  {}; `pointsman resume {}`", fold::standing(run), run.id);
+        if let Some(mark) = &run.declaration.wave {
+            let (of, id) = (format!("{} of {}", mark.ordinal, mark.size), &mark.id);
+            let _ = writeln!(out, "      WAVE       {of}; all of them: `pointsman resume --wave {id}`");
+        }
+        left_behind(&mut out, &run.leftovers);
     }
     for run in ended {
         let _ = writeln!(out, "{}", summary_line(run, zone));
+        left_behind(&mut out, &run.leftovers);
     }
     if left_out > 0 {
         let _ = writeln!(out, "      and {left_out} older; --all lists them");
     }
     out
+}
+
+/// What a run made is named until it is gone.
+pub(super) fn left_behind(out: &mut String, leftovers: &[Leftover]) {
+    for left in leftovers {
+        let _ = writeln!(out, "      LEFT BEHIND  {} {} in {}", left.kind, left.id, left.region);
+    }
 }
 
 /// Durations in seconds, times RFC 3339 in UTC; what is not known is null.

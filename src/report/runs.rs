@@ -4,12 +4,14 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use super::run_list::left_behind;
 use crate::{
     domain::{
         StepId, Zone,
         time::{Timestamp, short, short_up},
     },
     runbook::{
+        clocks,
         plan::{Holds, Plan, PlannedStep},
         run::{Phase, RunState, StepPhase},
         spec::{Only, Variant},
@@ -154,8 +156,7 @@ pub fn run_line(run: &RunState, zone: &Zone) -> String {
 #[must_use]
 pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
     let mut out = String::new();
-    let end = run.ended_at.unwrap_or(now);
-    let total = end.since(run.declared_at);
+    let clocks = clocks::clocks(run, &run.timeline, now);
     let _ = writeln!(
         out,
         "RUN {}  {} → {} {}  {}  declared {} by {} ({})  {}",
@@ -169,16 +170,37 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
         run.principal,
         run.declaration.incident,
     );
-    let outage =
-        run.declaration.outage_at.map_or_else(String::new, |at| format!("since outage {}  ", clock(end.since(at))));
+    let outage = clocks.from_outage.map_or_else(String::new, |took| format!("since outage {}  ", clock(took)));
     let _ = writeln!(
         out,
         "  {outage}since declaration {}  machine {}  waiting for a person {}  {}",
-        clock(total),
-        clock(total.saturating_sub(run.waited_at(end))),
-        clock(run.waited_at(end)),
+        clock(clocks.from_declaration),
+        clock(clocks.machine),
+        clock(clocks.waiting),
         run.phase.word(),
     );
+    if !run.phase.ended() {
+        let _ = write!(out, "  projected end {}", zone.clock(clocks.projected_finish));
+        match (clocks.missed_by, clocks.last_moment) {
+            (Some(by), _) => drop(writeln!(out, "  ✖ target missed by {}", short_up(by))),
+            (None, Some(last)) => drop(writeln!(out, "  last moment to decide {}", zone.clock(last))),
+            (None, None) => out.push('\n'),
+        }
+    }
+    if let Some((took, loss)) = &run.measured {
+        let outage = took.from_outage.map_or_else(String::new, |took| format!("{} from the outage, ", clock(took)));
+        let missed = clocks.missed_by.map_or_else(String::new, |by| format!("  ✖ target missed by {}", short_up(by)));
+        let _ = writeln!(out, "  achieved {outage}{} from declaration{missed}", clock(took.from_declaration));
+        let _ = match (loss.from, loss.lossless()) {
+            (_, true) => writeln!(out, "  nothing was lost: {}", loss.basis),
+            (Some(from), false) => {
+                writeln!(out, "  to reconcile {} to {}: {}", zone.clock(from), zone.clock(loss.to), loss.basis)
+            }
+            (None, false) => {
+                writeln!(out, "  to reconcile up to {}, from when on is not known: {}", zone.clock(loss.to), loss.basis)
+            }
+        };
+    }
     for step in &run.steps {
         for guard in step.guards.iter().filter_map(|g| g.overridden.as_ref().map(|o| (g, o))) {
             let _ = writeln!(
@@ -210,6 +232,7 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
     if let Some(since) = run.unprotected_since {
         let _ = writeln!(out, "  unprotected since {}: no way back is built yet", zone.clock(since));
     }
+    left_behind(&mut out, &run.leftovers);
     out
 }
 

@@ -18,6 +18,7 @@ use crate::domain::{
     app::Param,
     diagnostic::nearest,
     kind::ParamShape,
+    snapshot::Mode,
     text::SafeText,
     time::{parse_duration, written},
 };
@@ -28,6 +29,17 @@ pub enum Occasion {
     Real,
     /// A rehearsal: what cleans up is planned, what must not be rehearsed is not.
     Drill,
+}
+
+impl Occasion {
+    /// The mode as it is said everywhere: a rehearsal on the simulator is called one too.
+    #[must_use]
+    pub fn label(self, mode: Mode) -> String {
+        match (self, mode) {
+            (Self::Drill, Mode::Simulated { .. }) => format!("{} {}", mode.word(), Mode::Drill.word()),
+            _ => mode.word(),
+        }
+    }
 }
 
 /// A runbook whose steps hold nothing but values.
@@ -330,7 +342,7 @@ fn fill_guard(guard: &mut Guard, key: &str, value: &Param) -> Option<()> {
     match (guard, value) {
         (Guard::Holds(signal), _) => return fill_signal(signal, key, value),
         (Guard::LagAtMost { component, .. }, Param::Text(text)) if COMPONENT_KEYS.contains(&key) => {
-            *component = Some(text.clone())
+            *component = Some(text.clone());
         }
         (
             Guard::LagAtMost { limit, .. } | Guard::CredentialsOutlive { limit, .. } | Guard::TtlAtMost { limit, .. },

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    bind,
+    bind::{self, Occasion},
     estimate::{self, Past},
     foreign::{self, Stood},
     guards, guards_estate,
@@ -111,6 +111,7 @@ pub struct Draft<'a> {
     pub authority: Authority,
     pub past: &'a Past,
     pub variant: Variant,
+    pub occasion: Occasion,
     /// Of the runbook, as text, for the plan to show and to hash.
     pub parameters: &'a BTreeMap<String, SafeText>,
     /// Another run that stands in the way.
@@ -221,7 +222,7 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         target_region: facts.region(target).clone(),
         target_name: facts.estate.regions.get(target).name.clone(),
         account,
-        mode_word: facts.snapshot.mode.word(),
+        mode_word: draft.occasion.label(facts.snapshot.mode),
         made_at: now,
         facts_at: facts
             .snapshot
@@ -237,7 +238,7 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         // The clock of the RTO runs for the unplanned; a planned move or the way home has none.
         rto_target: facts.app.rto.filter(|_| runbook.kind == RunbookKind::Failover),
     };
-    plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode));
+    plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode, draft.occasion));
     Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components, stood: foreign::stood(facts, now) }
 }
 
@@ -318,7 +319,7 @@ struct CanonicalStep<'a> {
     guards: Vec<&'a str>,
 }
 
-fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode) -> String {
+fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode, occasion: Occasion) -> String {
     let canonical = Canonical {
         version: 2,
         runbook: plan.runbook.as_str(),
@@ -328,10 +329,11 @@ fn hash(plan: &Plan, steps: &[FrozenStep], digest: &str, mode: Mode) -> String {
         region: plan.target_region.as_str(),
         account: &plan.account,
         // Not the speed: it may change while a plan is looked at, and changes nothing that would be done.
-        mode: match mode {
-            Mode::Live => "live",
-            Mode::Drill => "drill",
-            Mode::Simulated { .. } => "simulated",
+        mode: match (mode, occasion) {
+            (Mode::Live, _) => "live",
+            (Mode::Drill, _) => "drill",
+            (Mode::Simulated { .. }, Occasion::Real) => "simulated",
+            (Mode::Simulated { .. }, Occasion::Drill) => "simulated-drill",
         },
         variant: plan.variant.word(),
         parameters: &plan.parameters,

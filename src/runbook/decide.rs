@@ -60,12 +60,11 @@ pub fn of_step(course: &Course, n: usize) -> Next {
         StepPhase::InDoubt => Next::Resolve(n),
         _ if course.parked.is_some() => Next::Wait,
         StepPhase::Checking if course.armed => Next::Check(n),
-        StepPhase::Checking => rearm(course),
         StepPhase::Refused | StepPhase::Failed if asked.is_some() => Next::Wait,
         StepPhase::Refused | StepPhase::Failed => Next::Park(SafeText::new(format!("{}: {}", step.id, step.detail))),
         StepPhase::Pending if course.held || !ready(course, n) => Next::Wait,
         StepPhase::Pending if course.armed => Next::Begin(n),
-        StepPhase::Pending => rearm(course),
+        StepPhase::Pending | StepPhase::Checking => rearm(course),
         StepPhase::WaitingForPerson | StepPhase::Done | StepPhase::Skipped { .. } => Next::Wait,
     }
 }
@@ -130,7 +129,8 @@ pub fn judge(course: &Course, n: usize, readings: &[GuardReading], loss: Option<
         };
     }
     let Some(confirmed) = &progress.confirmed else {
-        if let Some(wave) = &course.shown.declaration.wave {
+        // The list was confirmed once: what is tried again is confirmed by itself.
+        if let Some(wave) = course.shown.declaration.wave.as_ref().filter(|_| course.shown.steps[n].attempts <= 1) {
             return of_wave(wave, planned, readings, loss);
         }
         return match planned.hazard {

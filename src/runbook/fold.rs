@@ -12,7 +12,7 @@ use super::{
     finding::Traces,
     plan::{GuardReading, Override, Plan, PlanHash, PlannedStep},
     run::{Answer, Ask, Declaration, Phase, Ruling, RunId, RunState, StepPhase, StepState},
-    spec::RunbookKind,
+    spec::{RunbookKind, Variant},
 };
 use crate::domain::{CallDescription, Hazard, StepId, Timestamp, text::SafeText, time};
 
@@ -225,7 +225,7 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             }
             if course.frozen.plan.steps[n].hazard != Hazard::None
                 && course.progress[n].confirmed.is_none()
-                && course.shown.declaration.wave.is_none()
+                && (course.shown.declaration.wave.is_none() || *attempt > 1)
             {
                 return Err(illegal("an intent that nobody confirmed"));
             }
@@ -330,7 +330,8 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             }
             course.shown.phase = Phase::Completed { exceptions: *exceptions };
             course.shown.ended_at = Some(at);
-            if course.frozen.plan.kind == RunbookKind::Failover {
+            let plan = &course.frozen.plan;
+            if plan.kind == RunbookKind::Failover && plan.variant == Variant::Whole {
                 course.shown.unprotected_since = Some(at);
             }
         }

@@ -11,8 +11,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{plan::Interlock, signal::Facts, spec::RunbookKind};
 use crate::domain::{
-    AppId, CallDescription, Estate, RegionId, Side, Timestamp, compliance::SKEW_MAX_SECONDS, observation::At,
-    region::GLOBAL_CONTROL_PLANE, resource::Session, snapshot::Reach, text::SafeText, time,
+    AppId, CallDescription, Estate, RegionId, Side, Timestamp,
+    compliance::SKEW_MAX_SECONDS,
+    observation::At,
+    region::{GLOBAL_CONTROL_PLANE, THIS_MACHINE},
+    resource::Session,
+    snapshot::Reach,
+    text::SafeText,
+    time,
 };
 
 /// What the person said on the command line about acting here.
@@ -96,7 +102,7 @@ pub fn interlocks(about: &Circumstances<'_>) -> Vec<Interlock> {
     if let Some(text) = about.busy {
         add("another-run", text.to_string());
     }
-    for call in about.calls {
+    for call in about.calls.iter().filter(|call| !here(call)) {
         if let Some(text) = outside(facts.estate, call) {
             add("residency", text);
         }
@@ -129,6 +135,9 @@ pub fn interlocks(about: &Circumstances<'_>) -> Vec<Interlock> {
 #[must_use]
 pub fn caller(facts: &Facts<'_>, call: &CallDescription, target: Side, now: Timestamp) -> Option<Interlock> {
     let lock = |code: &str, text: String| Interlock { code: code.to_owned(), text: SafeText::new(text) };
+    if here(call) {
+        return None;
+    }
     if let Some(text) = outside(facts.estate, call) {
         return Some(lock("residency", text));
     }
@@ -164,6 +173,12 @@ pub fn crossing(estate: &Estate, app: &AppId) -> BTreeSet<AppId> {
 /// Everything but a failover can be put off.
 const fn planned(kind: RunbookKind) -> bool {
     !matches!(kind, RunbookKind::Failover)
+}
+
+/// A program runs on this machine and has no caller in AWS that could be read; where it sends data is its own affair,
+/// and for whoever reviews the runbook.
+fn here(call: &CallDescription) -> bool {
+    call.region.as_str() == THIS_MACHINE
 }
 
 fn outside(estate: &Estate, call: &CallDescription) -> Option<String> {
@@ -232,8 +247,9 @@ fn can_wait(about: &Circumstances<'_>, takes: Duration) -> Vec<(&'static str, St
 /// turn comes, it must not forbid the others.
 fn acting_regions(about: &Circumstances<'_>) -> BTreeSet<RegionId> {
     let facts = about.facts;
+    let to_aws = about.calls.iter().filter(|call| !here(call));
     let mut regions: BTreeSet<RegionId> =
-        about.calls.iter().map(|call| identity_region(facts, &call.region, about.target)).collect();
+        to_aws.map(|call| identity_region(facts, &call.region, about.target)).collect();
     regions.insert(facts.region(about.target).clone());
     let left = facts.region(about.target.other());
     if facts.health(about.target.other()).is_some_and(|health| health.reach == Reach::RegionDown) {

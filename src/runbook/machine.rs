@@ -167,7 +167,7 @@ pub struct Survey {
 /// What is to be sent, or why nothing is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ready {
-    Send { call: CallDescription, traces: Traces },
+    Send { call: Box<CallDescription>, traces: Box<Traces> },
     AlreadyDone(SafeText),
     Busy(SafeText),
     PassOver(SafeText),
@@ -218,6 +218,8 @@ struct Slot {
 pub enum Gate {
     Open,
     Closed,
+    /// One that it waits for was abandoned: its turn never comes.
+    Barred,
 }
 
 pub struct Machine {
@@ -275,7 +277,7 @@ impl Machine {
 
     /// A run of a wave waits for its turn; while it does, its arming does not run out.
     pub fn gate(&mut self, gate: Gate, now: &Moment) {
-        if gate == Gate::Closed {
+        if gate != Gate::Open {
             self.armed_at = now.monotonic;
             self.last_word = now.monotonic;
         }
@@ -318,7 +320,7 @@ impl Machine {
         let Some(n) = event.step().and_then(|step| self.course.index(step)) else { return };
         let slot = &mut self.slots[n];
         match event {
-            Event::Begun { .. } => *slot = Slot { since: Some(*now), ..Slot::default() },
+            Event::Begun { .. } | Event::Outcome { .. } => *slot = Slot { since: Some(*now), ..Slot::default() },
             Event::Guarded { .. } => {
                 if let Stage::Surveyed(_, noted) = &mut slot.stage {
                     *noted = Noted::Yes;
@@ -326,7 +328,6 @@ impl Machine {
             }
             Event::Intended { .. } => {}
             Event::Sent { .. } => slot.stage = Stage::ToSend,
-            Event::Outcome { .. } => *slot = Slot { since: Some(*now), ..Slot::default() },
             Event::Answered { .. } | Event::Withdrawn { .. } | Event::Voided { .. } | Event::Asked { .. } => {
                 slot.stage = Stage::Idle;
                 slot.due = None;
@@ -335,9 +336,17 @@ impl Machine {
         }
     }
 
+    /// Whether somebody waits for what the task brings: not after its step was begun anew, skipped, or planned
+    /// otherwise. What it brings must then not be kept for the next task of the step either.
+    #[must_use]
+    pub fn waits_for(&self, task: &Task) -> bool {
+        let stage = self.slots.get(task.step).map(|slot| &slot.stage);
+        matches!(stage, Some(Stage::Out(ticket) | Stage::Preparing(ticket, _)) if *ticket == task.ticket)
+    }
+
     /// What a task brought. A report that nobody waits for is dropped.
     pub fn report(&mut self, task: &Task, report: Report) {
-        let slot = &mut self.slots[task.step];
+        let Some(slot) = self.slots.get_mut(task.step) else { return }; // of a plan that was longer
         match std::mem::take(&mut slot.stage) {
             Stage::Out(ticket) if ticket == task.ticket => slot.stage = Stage::Back(report),
             Stage::Preparing(ticket, survey) if ticket == task.ticket => {
@@ -357,6 +366,11 @@ impl Machine {
         }
         if let Some(event) = self.lapse(now) {
             return append(event);
+        }
+        if self.gate == Gate::Barred && self.course.parked.is_none() {
+            let why =
+                "an app that this one waits for in its wave was abandoned: abandon this run, and declare it alone";
+            return append(Event::Parked { step: None, why: SafeText::new(why) });
         }
         let mut due: Option<Duration> = None;
         for n in 0..self.slots.len() {
@@ -401,13 +415,12 @@ impl Machine {
     fn of_step(&mut self, n: usize, now: &Moment) -> Turn {
         let step = self.id(n);
         match decide::of_step(&self.course, n) {
-            Next::Begin(_) if self.gate == Gate::Closed => Turn::Nothing,
+            // A run that waits for its turn in a wave begins nothing and asks for nothing.
+            Next::Begin(_) | Next::Ask(Ask::Rearm) if self.gate != Gate::Open => Turn::Nothing,
             Next::Begin(_) => {
                 let attempt = self.course.shown.steps[n].attempts + 1;
                 Turn::append(Event::Begun { step, attempt })
             }
-            // A run that waits for its turn in a wave asks for nothing.
-            Next::Ask(Ask::Rearm) if self.gate == Gate::Closed => Turn::Nothing,
             Next::Ask(ask) => Turn::append(Event::Asked { ask }),
             Next::Check(_) => self.check(n, now),
             Next::Withdraw(_) => self.send_or_withdraw(n),
@@ -437,7 +450,7 @@ impl Machine {
                 Err(why) => self.park(n, why, now),
                 Ok(Finding::Done(detail)) => Turn::append(Event::Done { step: self.id(n), detail }),
                 Ok(Finding::Failed(detail)) => self.failed_reading(n, detail, now),
-                Ok(Finding::NotYet(detail)) => self.later_or_fail(n, "not so within", detail, now),
+                Ok(Finding::NotYet(detail)) => self.later_or_fail(n, "not so within", &detail, now),
             },
             stage => self.start_or_wait(n, stage, Errand::Read, now),
         }
@@ -477,12 +490,7 @@ impl Machine {
     fn act(&mut self, n: usize, now: &Moment) -> Turn {
         match self.take(n) {
             Stage::Back(Report::Surveyed(Err(why))) => self.park(n, why, now),
-            Stage::Back(Report::Surveyed(Ok(survey))) => {
-                let guards = survey.guards.clone();
-                self.slots[n].stage = Stage::Surveyed(survey, Noted::No);
-                Turn::append(Event::Guarded { step: self.id(n), guards })
-            }
-            Stage::Surveyed(survey, Noted::No) => {
+            Stage::Back(Report::Surveyed(Ok(survey))) | Stage::Surveyed(survey, Noted::No) => {
                 let guards = survey.guards.clone();
                 self.slots[n].stage = Stage::Surveyed(survey, Noted::No);
                 Turn::append(Event::Guarded { step: self.id(n), guards })
@@ -532,7 +540,7 @@ impl Machine {
                 return self.park(n, SafeText::new(why), now);
             }
             Ready::NotNow(why) => return self.park(n, why, now),
-            Ready::Send { call, traces } => (call, traces),
+            Ready::Send { call, traces } => (*call, *traces),
         };
         if let Some(why) = &survey.interlock {
             return self.park(n, why.clone(), now);
@@ -601,7 +609,7 @@ impl Machine {
             }
             Stage::Back(Report::Looked(
                 Observed::InProgress(detail) | Observed::NotDone(detail) | Observed::Unclear(detail),
-            )) => self.later_or_fail(n, "accepted, but not seen done within", detail, now),
+            )) => self.later_or_fail(n, "accepted, but not seen done within", &detail, now),
             stage => self.start_or_wait(n, stage, Errand::Look, now),
         }
     }
@@ -649,10 +657,10 @@ impl Machine {
         Turn::append(Event::Asked { ask: Ask::Verdict { step: self.id(n), question } })
     }
 
-    fn later_or_fail(&mut self, n: usize, late: &str, detail: SafeText, now: &Moment) -> Turn {
+    fn later_or_fail(&mut self, n: usize, late: &str, detail: &SafeText, now: &Moment) -> Turn {
         let timeout = self.planned(n).timeout;
         if self.elapsed(n, now) <= timeout {
-            self.show(n, &detail);
+            self.show(n, detail);
             return self.later(n, self.rules.poll, now);
         }
         self.fail(n, SafeText::new(format!("{late} {}: {detail}", time::short(timeout))))

@@ -23,6 +23,7 @@ pub mod signal;
 mod signal_data;
 pub mod spec;
 pub mod summary;
+pub mod switching;
 pub mod wave;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Pure. It is a cache of the record and proves nothing: whoever wants to know reads the run itself.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::{
     clocks::{self, Achieved, LossWindow},
     finding::Leftover,
     fold::{self, Course},
-    run::{Phase, RunId},
+    run::{Phase, RunId, RunState},
     spec::{RunbookKind, Variant},
 };
 use crate::domain::{AppId, RegionId, RunbookId, StepId, Timestamp, text::SafeText};
@@ -64,6 +64,30 @@ pub struct RunSummary {
 pub enum Ending {
     Completed,
     Abandoned { why: SafeText },
+}
+
+/// Since when no run has to say that its app is unprotected: the end of the newest one that built the way back or
+/// brought the app home, by app.
+#[must_use]
+pub fn protected_again<'a>(
+    shown: impl Iterator<Item = &'a RunState>,
+    ended: impl Iterator<Item = &'a RunSummary>,
+) -> BTreeMap<AppId, Timestamp> {
+    let builds = |kind: RunbookKind, variant: Variant| {
+        matches!(kind, RunbookKind::ReProtect | RunbookKind::Failback) && variant == Variant::Whole
+    };
+    let shown = shown
+        .filter(|run| builds(run.plan.kind, run.plan.variant) && matches!(run.phase, Phase::Completed { .. }))
+        .filter_map(|run| Some((run.plan.app.clone(), run.ended_at?)));
+    let ended = ended
+        .filter(|run| builds(run.kind, run.variant) && run.ending == Ending::Completed)
+        .map(|run| (run.app.clone(), run.ended_at));
+    let mut newest = BTreeMap::new();
+    for (app, at) in shown.chain(ended) {
+        let known = newest.entry(app).or_insert(at);
+        *known = at.max(*known);
+    }
+    newest
 }
 
 impl RunSummary {

@@ -9,8 +9,9 @@ use super::{
     finding::Traces,
     fold::{self, Course},
     guards::{LossBound, loss_phrase, rounded_up, worse},
+    machine::{Do, Errand, Machine, Moment, Pace, Report, Rules, Survey, Task, Way},
     plan::{GuardReading, Holds, Plan, PlanHash, PlannedStep},
-    run::{Answer, Ask, Declaration, Phase, Ruling, RunId, StepPhase},
+    run::{Answer, Ask, Declaration, Phase, Ruling, RunId, StepPhase, WaveMark},
     spec::{Guard, GuardSpec, OnFailure, Only, RunbookKind, Variant},
 };
 use crate::domain::{CallDescription, Hazard, SafeText, Side, StepId, Timestamp, compliance::RtoEstimate};
@@ -544,11 +545,98 @@ fn what_a_call_made_is_left_over_until_another_call_took_it_away() {
     });
     assert!(tape.course.shown.leftovers.is_empty(), "nothing went out yet");
     tape.sent();
-    assert_eq!(tape.course.shown.leftovers, [made.clone()], "from here on it may be there");
+    assert_eq!(tape.course.shown.leftovers, std::slice::from_ref(&made), "from here on it may be there");
     let mut refused = Tape { course: tape.course.clone(), entries: tape.entries.clone(), now: tape.now };
     let no = Outcome::Refused { code: "Throttling".into(), message: "later".into(), request_id: None };
     refused.outcome(no);
     assert!(refused.course.shown.leftovers.is_empty(), "nothing was made");
     tape.outcome(Outcome::Unknown { why: "no answer".into() });
     assert_eq!(tape.course.shown.leftovers, [made], "in doubt it counts as there");
+}
+
+#[test]
+fn the_list_of_a_wave_confirms_the_first_attempt_only() {
+    let mut tape = Tape::at_promote(Hazard::Disruptive);
+    tape.course.shown.declaration.wave =
+        Some(WaveMark { id: "list".into(), ordinal: 1, size: 2, after: Vec::new(), parallel_max: 1, accepts: None });
+    assert_eq!(decide::judge(&tape.course, 1, &readings(Holds::Yes), None), Judged::Go);
+    tape.intended().sent().outcome(Outcome::Refused { code: "x".into(), message: "y".into(), request_id: None });
+    tape.put(Event::Parked { step: Some("promote".into()), why: "refused".into() })
+        .answer(Answer::Retry { step: "promote".into() })
+        .answer(Answer::Rearm(declaration()))
+        .put(Event::Begun { step: "promote".into(), attempt: 2 });
+    let again = decide::judge(&tape.course, 1, &readings(Holds::Yes), None);
+    assert_eq!(again, Judged::Ask(Ask::Chord { step: "promote".into() }));
+    assert!(tape.refuses(Event::Intended {
+        step: "promote".into(),
+        attempt: 2,
+        plan_hash: PlanHash("7c41e2".into()),
+        call: call(),
+        request_digest: "d".into(),
+        guards: Vec::new(),
+        traces: Traces::default(),
+    }));
+}
+
+fn machine(course: Course) -> Machine {
+    let way = |kind: &str| if kind == "check" { Way::Reads } else { Way::Acts };
+    Machine::new(course, way, Rules::default(), &moment(0))
+}
+
+fn moment(after: u32) -> Moment {
+    Moment { estate: at(after.into()), monotonic: secs(after.into()), pace: Pace::Runs(1.0) }
+}
+
+fn started(machine: &mut Machine) -> Task {
+    match machine.next(&moment(1)) {
+        Do::Start(task) => task,
+        other => panic!("a task is due, not {other:?}"),
+    }
+}
+
+fn record(machine: &mut Machine, event: Event) {
+    let entry = entry(1, event);
+    let next = machine.with(&entry).expect("legal");
+    machine.written(next, &entry.event, &moment(1));
+}
+
+#[test]
+fn a_report_of_a_step_that_the_new_plan_does_not_have_is_dropped() {
+    let mut machine = machine(Tape::at_promote(Hazard::Reversible).course);
+    let survey = started(&mut machine);
+    let mut shorter = (*frozen(Hazard::Reversible)).clone();
+    shorter.plan.hash = PlanHash("shorter".into());
+    shorter.plan.steps.truncate(1);
+    shorter.steps.truncate(1);
+    record(
+        &mut machine,
+        Event::Switched {
+            plan_hash: shorter.plan.hash.clone(),
+            frozen: serde_json::to_string(&shorter).expect("plain data"),
+            declaration: declaration(),
+        },
+    );
+    machine.replanned(|_| Way::Reads);
+    assert!(!machine.waits_for(&survey));
+    machine.report(&survey, Report::Surveyed(Err("too late".into())));
+    assert!(matches!(machine.next(&moment(2)), Do::Append(event) if matches!(*event, Event::Completed { .. })));
+}
+
+#[test]
+fn what_was_prepared_for_an_attempt_that_is_over_is_not_waited_for() {
+    let mut tape = Tape::at_promote(Hazard::Reversible);
+    tape.confirmed();
+    let mut machine = machine(tape.course);
+    let survey =
+        Survey { guards: readings(Holds::Yes), interlock: None, foreign: Vec::new(), loss: None, read_at: secs(1) };
+    let first = started(&mut machine);
+    machine.report(&first, Report::Surveyed(Ok(survey)));
+    let Do::Append(guarded) = machine.next(&moment(1)) else { panic!("what was read is written down") };
+    record(&mut machine, *guarded);
+    let prepare = started(&mut machine);
+    assert!(prepare.what == Errand::Prepare && machine.waits_for(&prepare));
+    // Another branch parks the run, and the person has this step begun anew before its call is ready.
+    record(&mut machine, Event::Parked { step: Some("gone".into()), why: "refused".into() });
+    record(&mut machine, Event::Answered { answer: Answer::Retry { step: "promote".into() } });
+    assert!(!machine.waits_for(&prepare));
 }

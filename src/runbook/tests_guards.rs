@@ -472,7 +472,7 @@ fn a_call_outside_the_residency_rule_is_refused_when_planned_and_again_when_sent
 #[test]
 fn an_app_is_crossed_by_what_it_stands_on_and_by_what_stands_on_it_but_not_by_its_siblings() {
     let mut estate = World::new("x").estate;
-    let app = |id: &str, on: &[&str]| App { depends_on: on.iter().map(|id| AppId::new(id)).collect(), ..fx::app(id) };
+    let app = |id: &str, on: &[&str]| App { depends_on: on.iter().map(AppId::new).collect(), ..fx::app(id) };
     estate.apps = vec![
         app("ledger", &[]),
         app("core", &["ledger"]),
@@ -500,7 +500,7 @@ fn step(id: &str, kind: &'static str, hazard: Hazard, expect: u64, after: &[&str
         timeout: minutes(10),
         expect: secs(expect),
         on_failure: OnFailure::Park,
-        after: after.iter().map(|id| StepId::new(id)).collect(),
+        after: after.iter().map(StepId::new).collect(),
         retries: 0,
         retry_every: Duration::ZERO,
         only: Only::Always,

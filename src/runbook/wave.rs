@@ -14,11 +14,33 @@ use super::{
     guards,
     plan::{Plan, PlanHash},
     run::{Declaration, WaveMark},
+    spec::Variant,
 };
-use crate::domain::{App, AppId, Hazard, RegionId, text::SafeText, time};
+use crate::domain::{App, AppId, Hazard, RegionId, Timestamp, text::SafeText, time};
 
 /// Runs of a wave that are under way at the same time unless somebody says otherwise: what two people can follow.
 pub const PARALLEL_DEFAULT: u32 = 4;
+
+/// Which apps, by which of their runbooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaveRequest {
+    /// The role in the app's `runbooks` table: `failover`, `failback`, …
+    pub role: String,
+    /// Empty: every app that has a runbook of that role.
+    pub apps: Vec<AppId>,
+    pub parallel_max: u32,
+    pub variant: Variant,
+}
+
+/// What is typed to start a wave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaveDeclaration {
+    pub who: SafeText,
+    pub incident: SafeText,
+    /// Exactly [`Wave::phrase`].
+    pub phrase: String,
+    pub outage_at: Option<Timestamp>,
+}
 
 /// One list, as it is looked at and confirmed.
 #[derive(Clone, Debug)]
@@ -161,6 +183,13 @@ pub fn wave(
     Ok(Wave { id, items, left_out, parallel_max: parallel_max.max(1), target_region, target_name, accepts })
 }
 
+/// What is typed to drive the unfinished runs of a wave on.
+#[must_use]
+pub fn resume_phrase(runs: usize, target: &SafeText) -> String {
+    let apps = if runs == 1 { "app" } else { "apps" };
+    format!("resume {runs} {apps} to {target}")
+}
+
 impl Wave {
     /// What is typed to start it: how many, where to, and what may be lost.
     #[must_use]
@@ -172,12 +201,7 @@ impl Wave {
 
     /// The declaration of each of its runs.
     #[must_use]
-    pub fn declarations(
-        &self,
-        who: &SafeText,
-        incident: &SafeText,
-        outage_at: Option<crate::domain::Timestamp>,
-    ) -> Vec<Declaration> {
+    pub fn declarations(&self, who: &SafeText, incident: &SafeText, outage_at: Option<Timestamp>) -> Vec<Declaration> {
         let of = |(n, item): (usize, &Item)| Declaration {
             who: who.clone(),
             incident: incident.clone(),
@@ -207,7 +231,7 @@ mod tests {
 
     fn app(id: &str, on: &[&str]) -> App {
         let mut app = fixtures::app(id);
-        app.depends_on = on.iter().map(|on| AppId::new(on)).collect();
+        app.depends_on = on.iter().map(AppId::new).collect();
         app
     }
 

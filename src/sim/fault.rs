@@ -79,6 +79,24 @@ pub const CATALOGUE: &[FaultSpec] = &[
         doc: "Backup, copy or restore jobs of a resource fail.",
     },
     FaultSpec {
+        word: "vault-missing",
+        params: &[REGION, need("vault", FaultShape::Text)],
+        doc: "A backup vault is gone.",
+    },
+    FaultSpec {
+        word: "key-unusable",
+        params: &[REGION, need("vault", FaultShape::Text)],
+        doc: "The KMS key of a backup vault is disabled.",
+    },
+    FaultSpec {
+        word: "program-ends",
+        params: &[
+            need("program", FaultShape::Text),
+            need("how", FaultShape::Word(&["fails", "cut-before", "cut-after"])),
+        ],
+        doc: "Runs of a program end like this.",
+    },
+    FaultSpec {
         word: "control-plane-impaired",
         params: &[HOW],
         doc: "Route 53 cannot be changed; its answers and health checks go on.",

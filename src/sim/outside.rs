@@ -270,6 +270,10 @@ fn database_state(world: &World, component: &Component, side: Side, now: Timesta
         }
         "rds-instance" => {
             let home = params.side("side").unwrap_or(Side::Primary);
+            // Fed from outside AWS: what stands on the other side is no instance.
+            if side != home && home == Side::Recovery && params.text("replica").is_none() {
+                return None;
+            }
             let name = if side == home {
                 params.text("instance")?
             } else {

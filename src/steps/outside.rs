@@ -9,8 +9,7 @@ use async_trait::async_trait;
 
 use crate::domain::{CallDescription, Hazard, SafeText};
 
-/// Region column of a call that goes to no Region: the machine this runs on.
-pub const THIS_MACHINE: &str = "local";
+pub use crate::domain::region::THIS_MACHINE;
 
 /// A program as it is run: no shell, a cleared environment.
 #[derive(Clone, Debug, PartialEq, Eq)]

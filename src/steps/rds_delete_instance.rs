@@ -23,7 +23,7 @@ use crate::{
     runbook::{
         build::Outline,
         guards::LossBound,
-        spec::{Lasting, Mutating, StepKindSpec},
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
     },
 };
 
@@ -32,7 +32,8 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     title: "delete what was made",
     hazard: Hazard::DataLoss,
     params: &[
-        rds::COMPONENT,
+        // What AWS Backup restored is an instance too.
+        StepParamSpec::Component { name: "component", kinds: &["rds-instance", "aws-backup"], required: true },
         required("target", ParamShape::Side, "The side where it is."),
         required("instance", ParamShape::Text, "Identifier of the instance."),
         required(

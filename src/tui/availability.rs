@@ -18,7 +18,8 @@ pub fn available(state: &State, command: Command) -> Result<(), &'static str> {
 /// The same, asked of another screen of the stack: help tells of the one it was called from.
 pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<(), &'static str> {
     let run = || match screen {
-        Screen::Run(id) => state.run(*id).ok_or("the run is not in the journal"),
+        Screen::Run(_) | Screen::Switch(_) => state.run_of(screen).ok_or("the run is not in the journal"),
+        Screen::WaveRuns(_) => state.run_of(screen).ok_or("no run is selected"),
         _ => Err("no run on this screen"),
     };
     match command {
@@ -69,6 +70,55 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
             _ => Err("nothing is in doubt"),
         },
         Command::Note => run().map(|_| ()),
+        Command::Switch => {
+            let run = run()?;
+            match (run.phase.ended(), run.driven) {
+                (true, _) => Err("the run has ended"),
+                (false, false) => Err("nobody drives it: resume it first"),
+                _ if super::orders::ways(state, run).is_empty() => Err("the app has no other runbook for this way"),
+                _ => Ok(()),
+            }
+        }
+        Command::TurnReal => {
+            let run = run()?;
+            match (run.phase.ended(), run.driven) {
+                (true, _) => Err("the run has ended"),
+                _ if !run.plan.mode_word.ends_with("DRILL") => Err("it is no drill"),
+                (false, false) => Err("nobody drives it: resume it first"),
+                _ => Ok(()),
+            }
+        }
+        Command::NextWaiting => super::waiting::next(&state.runs, None).map(|_| ()).ok_or("no run waits for a person"),
+        Command::ResumeWave => {
+            let wave = state.wave_meant().ok_or("no wave is selected")?;
+            let open = super::dialog::undriven_of(&state.runs, &wave).count();
+            if open > 0 { Ok(()) } else { Err("every run of it is driven or has ended") }
+        }
+        Command::GotoWave => {
+            if super::wave::roles(&state.estate).is_empty() {
+                Err("no app has a runbook")
+            } else {
+                Ok(())
+            }
+        }
+        Command::NextChoice => match (screen, &state.switching) {
+            (Screen::Wave, _) => Ok(()),
+            (Screen::Switch(_), Some(pane)) if pane.choices.len() > 1 => Ok(()),
+            _ => Err("there is no other choice"),
+        },
+        Command::Declare if state.runs.store_failure.is_some() => Err("the journal cannot be written"),
+        Command::Declare if *screen == Screen::Wave => match &state.wave {
+            Some(pane) if pane.marked.is_empty() => Err("no app is marked"),
+            Some(pane) if pane.asked.is_some() => Err("the list is being planned"),
+            Some(pane) if pane.ready().is_some() => Ok(()),
+            _ => Err("there is no list that can go"),
+        },
+        Command::Declare if matches!(screen, Screen::Switch(_)) => {
+            let change = state.switching.as_ref().and_then(super::state::SwitchPane::ready);
+            let change = change.ok_or("there is no plan yet")?;
+            let forbids = change.plan.interlocks.iter().any(|interlock| interlock.code != "another-run");
+            if forbids { Err("an interlock stands in the way") } else { Ok(()) }
+        }
         Command::Declare => match (&state.plan, &state.runs.store_failure) {
             (_, Some(_)) => Err("the journal cannot be written"),
             (PlanPane::Ready(plan), None) if plan.interlocks.is_empty() => Ok(()),

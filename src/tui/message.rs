@@ -9,8 +9,10 @@ use crate::{
     domain::{AppId, Picture, RunbookId, SafeText, Timestamp, call::CallRecord},
     keymap::Key,
     runbook::{
-        plan::Plan,
+        plan::{Plan, PlanHash},
         run::{Answer, Declaration, RunId, Runs},
+        switching::Switching,
+        wave::{Wave, WaveDeclaration, WaveRequest},
     },
 };
 
@@ -41,6 +43,17 @@ pub enum Msg {
     Planned(Result<Arc<Plan>, SafeText>),
     /// Answer to [`Cmd::Declare`]: the run is on disk and armed.
     Declared(RunId),
+    /// Answer to [`Cmd::LookAtSwitch`] and [`Cmd::LookAtTurningReal`].
+    Switching(Result<Arc<Switching>, SafeText>),
+    /// Answer to [`Cmd::Switch`]: the run goes on by the other plan.
+    Switched(RunId),
+    /// Answer to [`Cmd::PlanWave`], with what was asked.
+    WavePlanned {
+        request: WaveRequest,
+        wave: Result<Arc<Wave>, SafeText>,
+    },
+    /// Answer to [`Cmd::DeclareWave`] and [`Cmd::ResumeWave`]: the id of the wave whose runs are on disk and armed.
+    WaveDeclared(String),
     /// A command was refused; the reason, for the status line.
     Refused(SafeText),
     /// Something worth a line that is not a refusal.
@@ -87,6 +100,33 @@ pub enum Cmd {
         run: RunId,
         answer: Answer,
     },
+    /// What another runbook would change in a run; reads only. Answered by [`Msg::Switching`].
+    LookAtSwitch {
+        run: RunId,
+        runbook: RunbookId,
+    },
+    /// What a drill would become in earnest; reads only. Answered by [`Msg::Switching`].
+    LookAtTurningReal {
+        run: RunId,
+    },
+    /// Goes on by the plan that was looked at. Answered by [`Msg::Switched`] or [`Msg::Refused`].
+    Switch {
+        run: RunId,
+        hash: PlanHash,
+        declaration: Declaration,
+    },
+    /// Answered by [`Msg::WavePlanned`].
+    PlanWave(WaveRequest),
+    /// Arms all runs of this list, or none. Answered by [`Msg::WaveDeclared`] or [`Msg::Refused`].
+    DeclareWave {
+        wave: WaveRef,
+        said: WaveDeclaration,
+    },
+    /// Drives the unfinished runs of a wave on. Answered as `DeclareWave` is.
+    ResumeWave {
+        wave: String,
+        said: WaveDeclaration,
+    },
     /// Drive a run that no engine drives (found at start, or its driver went away).
     Resume {
         run: RunId,
@@ -101,5 +141,15 @@ pub struct PlanRef(pub Arc<Plan>);
 impl PartialEq for PlanRef {
     fn eq(&self, other: &Self) -> bool {
         self.0.hash == other.0.hash
+    }
+}
+
+/// A wave by identity: its id is the digest of its plans.
+#[derive(Clone, Debug)]
+pub struct WaveRef(pub Arc<Wave>);
+
+impl PartialEq for WaveRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
     }
 }

@@ -10,6 +10,7 @@ pub mod availability;
 pub mod dialog;
 pub mod filter;
 pub mod message;
+pub mod orders;
 pub mod runtime;
 pub mod screen;
 pub mod signals;
@@ -19,6 +20,8 @@ pub mod tables;
 pub mod terminal;
 pub mod update;
 pub mod view;
+pub mod waiting;
+pub mod wave;
 pub mod widgets;
 pub mod words;
 

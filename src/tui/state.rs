@@ -13,17 +13,21 @@ use super::{
     filter::Filter,
     summary::Summary,
     tables::{self, List, Target},
+    wave::WavePane,
     widgets::{Styles, table::Direction},
 };
 use crate::{
     domain::{
-        AppId, Estate, Mode, Picture, SafeText, Snapshot, Timestamp, app::App, call::CallRecord, compliance::Assessment,
+        AppId, Estate, Mode, Picture, RunbookId, SafeText, Snapshot, Timestamp, app::App, call::CallRecord,
+        compliance::Assessment,
     },
     keymap::{Context, Key, Keymap, Row},
     runbook::{
+        bind::Occasion,
         plan::Plan,
         run::{RunId, RunState, Runs},
         spec::RunbookSpec,
+        switching::Switching,
     },
     theme::Theme,
 };
@@ -38,6 +42,8 @@ pub struct Opening {
     /// one is in use, `next-theme` goes through the others. Never empty.
     pub themes: Vec<Arc<Theme>>,
     pub mode: Mode,
+    /// Whether runs that are declared here are rehearsals.
+    pub occasion: Occasion,
     pub now: Timestamp,
     /// Columns and rows; the runtime corrects it before the first frame.
     pub size: (u16, u16),
@@ -55,6 +61,12 @@ pub enum Screen {
     Runbooks,
     Plan,
     Run(RunId),
+    /// What another runbook would change in that run.
+    Switch(RunId),
+    /// A wave that is put together.
+    Wave,
+    /// The runs of the wave of that id.
+    WaveRuns(String),
     Calls,
     /// The keys of the screen from which it was asked for.
     Help(Context),
@@ -72,6 +84,9 @@ impl Screen {
             Self::Runbooks => Context::Runbooks,
             Self::Plan => Context::Plan,
             Self::Run(_) => Context::Run,
+            Self::Switch(_) => Context::Switch,
+            Self::Wave => Context::Wave,
+            Self::WaveRuns(_) => Context::WaveRuns,
             Self::Calls => Context::Calls,
             Self::Help(_) => Context::Help,
         }
@@ -95,6 +110,34 @@ pub enum PlanPane {
     Asked(String),
     Ready(Arc<Plan>),
     Failed(SafeText),
+}
+
+/// What another runbook would change, as far as it is known.
+#[derive(Clone, Debug)]
+pub enum Looked {
+    Asked,
+    Ready(Arc<Switching>),
+    Failed(SafeText),
+}
+
+/// The preview of a switch.
+#[derive(Clone, Debug)]
+pub struct SwitchPane {
+    pub run: RunId,
+    /// Runbooks to choose from; empty for a drill that is turned real.
+    pub choices: Vec<RunbookId>,
+    pub at: usize,
+    pub looked: Looked,
+}
+
+impl SwitchPane {
+    #[must_use]
+    pub const fn ready(&self) -> Option<&Arc<Switching>> {
+        match &self.looked {
+            Looked::Ready(change) => Some(change),
+            Looked::Asked | Looked::Failed(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +183,9 @@ pub struct State {
     pub runs: Arc<Runs>,
     pub calls: Arc<[CallRecord]>,
     pub plan: PlanPane,
+    pub switching: Option<SwitchPane>,
+    pub wave: Option<WavePane>,
+    pub occasion: Occasion,
     pub history: BTreeMap<AppId, History>,
     /// Of `picture`.
     pub summary: Summary,
@@ -166,7 +212,7 @@ pub struct State {
 impl State {
     #[must_use]
     pub fn new(opening: Opening) -> Self {
-        let Opening { estate, runbooks, keymap, themes, mode, now, size, notice } = opening;
+        let Opening { estate, runbooks, keymap, themes, mode, occasion, now, size, notice } = opening;
         let styles = Styles::of(themes.first().expect("an opening has at least one theme"));
         let picture = Arc::new(Picture {
             snapshot: Arc::new(Snapshot::empty(mode, now)),
@@ -190,6 +236,9 @@ impl State {
             runs: Arc::new(Runs::default()),
             calls: Arc::from([]),
             plan: PlanPane::Nothing,
+            switching: None,
+            wave: None,
+            occasion,
             history: BTreeMap::new(),
             summary,
             app_places,
@@ -242,6 +291,12 @@ impl State {
         self.picture.snapshot.mode
     }
 
+    /// The mode as every banner, dialog and list says it: a rehearsal on the simulator is called one too.
+    #[must_use]
+    pub fn mode_word(&self) -> String {
+        self.occasion.label(self.mode())
+    }
+
     #[must_use]
     pub fn assessment(&self, id: &AppId) -> Option<&Assessment> {
         self.summary.place(id).and_then(|at| self.picture.assessments.get(at))
@@ -257,6 +312,30 @@ impl State {
     pub fn run_shown(&self) -> Option<&Arc<RunState>> {
         match self.screen() {
             Screen::Run(id) => self.run(*id),
+            _ => None,
+        }
+    }
+
+    /// The run that a command is about: the one shown, or the one selected among those of a wave.
+    #[must_use]
+    pub fn run_meant(&self) -> Option<&Arc<RunState>> {
+        self.run_of(self.screen())
+    }
+
+    #[must_use]
+    pub fn run_of(&self, screen: &Screen) -> Option<&Arc<RunState>> {
+        match (screen, self.selected()) {
+            (Screen::Run(id) | Screen::Switch(id), _) => self.run(*id),
+            (Screen::WaveRuns(_), Some(Target::Run(id))) => self.run(*id),
+            _ => None,
+        }
+    }
+
+    /// The wave that a command is about.
+    #[must_use]
+    pub fn wave_meant(&self) -> Option<String> {
+        match (self.screen(), self.selected()) {
+            (Screen::WaveRuns(id), _) | (_, Some(Target::Wave(id))) => Some(id.clone()),
             _ => None,
         }
     }
@@ -288,7 +367,9 @@ impl State {
             (Screen::App(id), _) | (_, Some(Target::App(id) | Target::Component(id, _) | Target::Runbook(_, id))) => {
                 id.clone()
             }
-            (Screen::Run(run), _) | (_, Some(Target::Run(run))) => self.run(*run)?.plan.app.clone(),
+            (Screen::Run(run) | Screen::Switch(run), _) | (_, Some(Target::Run(run))) => {
+                self.run(*run)?.plan.app.clone()
+            }
             (Screen::Plan, _) => self.plan_shown()?.app.clone(),
             _ => return None,
         };
@@ -313,6 +394,7 @@ impl State {
         match self.screen() {
             Screen::Plan => self.plan_shown().map_or(0, |plan| plan.steps.len()),
             Screen::Run(id) => self.run(*id).map_or(0, |run| run.steps.len()),
+            Screen::Switch(_) => super::view::switch::rows(self),
             Screen::Regions => super::view::regions::lines(self).iter().map(Vec::len).max().unwrap_or(0),
             Screen::Help(context) => super::view::help::lines(self, *context).len(),
             _ => self.list.len(),
@@ -331,7 +413,9 @@ impl State {
     pub fn refresh_list(&mut self) {
         let screen = self.screen().clone();
         // A cursor that was moved stays with what it stands on; at the top it stays at the top, with the worst.
-        let stays = self.list_is_of.as_ref() == Some(&screen) && self.place().selected > 0;
+        // Of a wave only what one does to the selected row matters.
+        let keeps = self.place().selected > 0 || matches!(screen, Screen::Wave | Screen::WaveRuns(_));
+        let stays = self.list_is_of.as_ref() == Some(&screen) && keeps;
         let was = stays.then(|| self.selected().cloned()).flatten();
         let (estate, picture) = (&*self.estate, &*self.picture);
         self.list = match &screen {
@@ -343,8 +427,10 @@ impl State {
             Screen::Backups => tables::backups::rows(estate, picture),
             Screen::Replication => tables::replication::rows(estate, picture),
             Screen::Runbooks => tables::runbooks::rows(estate, &self.runbooks, &self.runs),
+            Screen::Wave => self.wave.as_ref().map_or_else(List::default, |pane| tables::wave::rows(estate, pane)),
+            Screen::WaveRuns(wave) => tables::wave_runs::rows(&self.runs, wave, self.now),
             Screen::Calls => tables::calls::rows(estate, &self.calls),
-            Screen::Regions | Screen::Plan | Screen::Run(_) | Screen::Help(_) => List::default(),
+            Screen::Regions | Screen::Plan | Screen::Run(_) | Screen::Switch(_) | Screen::Help(_) => List::default(),
         };
         self.list_is_of = Some(screen);
         self.arrange();

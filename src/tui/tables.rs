@@ -9,6 +9,8 @@ pub mod calls;
 pub mod components;
 pub mod replication;
 pub mod runbooks;
+pub mod wave;
+pub mod wave_runs;
 
 use super::{
     filter::Filter,
@@ -26,6 +28,8 @@ pub enum Target {
     Component(AppId, ComponentId),
     Runbook(RunbookId, AppId),
     Run(RunId),
+    /// By its id.
+    Wave(String),
     Nothing,
 }
 
@@ -139,6 +143,8 @@ pub fn columns(context: crate::keymap::Context) -> &'static [Column] {
         Context::Backups => &backups::COLUMNS,
         Context::Replication => &replication::COLUMNS,
         Context::Runbooks => &runbooks::COLUMNS,
+        Context::Wave => &wave::COLUMNS,
+        Context::WaveRuns => &wave_runs::COLUMNS,
         Context::Calls => &calls::COLUMNS,
         _ => &[],
     }

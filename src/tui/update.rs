@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    availability::{available, open_step},
+    availability::available,
     dialog::{Dialog, primary_of},
     filter::Filter,
     message::{Cmd, KeyPress, Msg},
+    orders,
     state::{PlanPane, Screen, State, Tone},
     tables::{self, Target},
     widgets::{Styles, table::Direction},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     domain::{AppId, Picture, SafeText},
     keymap::{Command, Context, Fed, Key, KeyCode},
-    runbook::run::{Answer, Ask, Phase, RunId},
+    runbook::run::RunId,
 };
 
 /// The one place where state changes.
@@ -27,10 +28,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Cmd> {
         Msg::Runs(runs) => {
             state.runs = runs;
             if let Some(mut dialog) = state.dialog.take() {
-                dialog.check(shown_run(state).as_deref());
+                dialog.check(&state.runs);
                 state.dialog = Some(dialog);
             }
-            if *state.screen() == Screen::Runbooks {
+            if matches!(state.screen(), Screen::Runbooks | Screen::WaveRuns(_)) {
                 state.refresh_list();
             }
             state.clamp();
@@ -52,6 +53,29 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Cmd> {
             }
             open(state, Screen::Run(run));
         }
+        Msg::Switching(looked) => {
+            orders::looked_at(state, looked);
+            state.clamp();
+        }
+        Msg::Switched(run) => {
+            state.switching = None;
+            state.screens.retain(|screen| !matches!(screen, Screen::Switch(_)));
+            open(state, Screen::Run(run));
+            state.say("the run goes on by the other plan".into(), Tone::Said);
+        }
+        Msg::WavePlanned { request, wave } => {
+            if let Some(pane) = &mut state.wave {
+                pane.answered(&request, wave);
+            }
+            if *state.screen() == Screen::Wave {
+                state.refresh_list();
+            }
+        }
+        Msg::WaveDeclared(wave) => {
+            state.wave = None;
+            state.screens.truncate(1);
+            open(state, Screen::WaveRuns(wave));
+        }
         Msg::Refused(why) => state.say(why, Tone::Refused),
         Msg::Said(text) => state.say(text, Tone::Said),
         Msg::Tick { now, monotonic } => {
@@ -59,6 +83,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Cmd> {
             state.monotonic = monotonic;
             if state.notice.as_ref().is_some_and(|notice| notice.until <= monotonic) {
                 state.notice = None;
+            }
+            if matches!(state.screen(), Screen::WaveRuns(_)) {
+                state.refresh_list(); // its clocks
             }
         }
         Msg::Drawn { at } => {
@@ -69,10 +96,6 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Cmd> {
         Msg::Resumed => return vec![Cmd::Redraw, Cmd::Distrust],
     }
     Vec::new()
-}
-
-fn shown_run(state: &State) -> Option<Arc<crate::runbook::run::RunState>> {
-    state.run_shown().cloned()
 }
 
 fn take_picture(state: &mut State, picture: Arc<Picture>) {
@@ -186,7 +209,10 @@ pub fn open(state: &mut State, screen: Screen) {
     if let Some(at) = state.screens.iter().position(|one| *one == screen) {
         state.screens.truncate(at + 1);
     } else {
-        if matches!(screen, Screen::App(_) | Screen::Plan | Screen::Run(_) | Screen::Help(_)) {
+        if matches!(
+            screen,
+            Screen::App(_) | Screen::Plan | Screen::Run(_) | Screen::Switch(_) | Screen::WaveRuns(_) | Screen::Help(_)
+        ) {
             state.places.remove(&screen.context());
         }
         state.screens.push(screen);
@@ -252,15 +278,9 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         Command::GotoRegions => go(state, Screen::Regions),
         Command::GotoRunbooks => go(state, Screen::Runbooks),
         Command::GotoCalls => go(state, Screen::Calls),
-        Command::GotoRuns => {
-            // Back in the run within two keys after a dropped connection.
-            let open_run = state.runs.list.iter().find(|run| !run.phase.ended()).map(|run| run.id);
-            go(state, Screen::Runbooks);
-            match open_run {
-                Some(run) => open(state, Screen::Run(run)),
-                None => state.place_mut().selected = 0,
-            }
-        }
+        Command::GotoRuns => orders::goto_runs(state),
+        Command::GotoWave => return orders::goto_wave(state),
+        Command::NextWaiting => orders::next_waiting(state),
         Command::GotoApp | Command::Decide => {
             let id = state.app_meant().or_else(|| state.estate.apps.first()).map(|app| app.id.clone());
             if let Some(id) = id
@@ -271,7 +291,11 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         }
         Command::Refresh => {
             state.say("reading everything again".into(), Tone::Said);
-            return vec![Cmd::Refresh];
+            let mut cmds = vec![Cmd::Refresh];
+            if *state.screen() == Screen::Wave {
+                cmds.extend(orders::plan_wave(state));
+            }
+            return cmds;
         }
         Command::Freeze => freeze(state),
         Command::NextTheme => {
@@ -291,11 +315,11 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
                 return ask_plan(state, runbook, app);
             }
         }
-        Command::Declare => {
-            if let Some(plan) = state.plan_shown() {
-                let dialog = Dialog::declare(plan, &state.picture, primary_of(&state.estate));
-                open_dialog(state, dialog);
-            }
+        Command::Declare => orders::declare(state),
+        Command::ResumeWave => orders::resume_wave(state),
+        Command::NextChoice => return orders::next_choice(state),
+        Command::Mark | Command::MarkAll | Command::MoreParallel | Command::FewerParallel => {
+            return orders::change_wave(state, command);
         }
         Command::Submit | Command::NextField => {
             if let Some(dialog) = &mut state.dialog {
@@ -324,7 +348,9 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         | Command::Abandon
         | Command::Override
         | Command::Verdict
-        | Command::Note => return on_run(state, command),
+        | Command::Switch
+        | Command::TurnReal
+        | Command::Note => return orders::on_run(state, command),
     }
     Vec::new()
 }
@@ -383,7 +409,7 @@ fn freeze(state: &mut State) {
     }
 }
 
-fn open_dialog(state: &mut State, dialog: Dialog) {
+pub(super) fn open_dialog(state: &mut State, dialog: Dialog) {
     state.pending.clear();
     state.pending_rows.clear();
     state.dialog = Some(dialog);
@@ -406,7 +432,7 @@ fn look_deeper(state: &mut State) -> Vec<Cmd> {
     match state.screen() {
         Screen::Run(_) => {
             if let Some(run) = state.run_shown().cloned() {
-                if needs_declaration(&run) {
+                if orders::needs_declaration(&run) {
                     let dialog = Dialog::declare_again(&run, &state.picture, primary_of(&state.estate));
                     open_dialog(state, dialog);
                 } else if let Some(dialog) = Dialog::answering(&run) {
@@ -414,58 +440,31 @@ fn look_deeper(state: &mut State) -> Vec<Cmd> {
                 }
             }
         }
-        Screen::Board | Screen::Backups | Screen::Replication | Screen::Runbooks => match state.selected().cloned() {
-            Some(Target::App(app) | Target::Component(app, _)) => open(state, Screen::App(app)),
-            Some(Target::Run(run)) => {
-                open(state, Screen::Run(run));
-                if state.run(run).is_none() {
-                    return vec![Cmd::ReadRun(run)];
+        Screen::Wave => {
+            // The plan of that app as the list has it.
+            let Some(Target::App(app)) = state.selected().cloned() else { return Vec::new() };
+            let shown = state.wave.as_ref().and_then(super::wave::WavePane::shown);
+            let item = shown.and_then(|wave| wave.items.iter().find(|item| item.plan.app == app));
+            if let Some(plan) = item.map(|item| Arc::clone(&item.plan)) {
+                state.plan = PlanPane::Ready(plan);
+                open(state, Screen::Plan);
+            }
+        }
+        Screen::Board | Screen::Backups | Screen::Replication | Screen::Runbooks | Screen::WaveRuns(_) => {
+            match state.selected().cloned() {
+                Some(Target::App(app) | Target::Component(app, _)) => open(state, Screen::App(app)),
+                Some(Target::Run(run)) => {
+                    open(state, Screen::Run(run));
+                    if state.run(run).is_none() {
+                        return vec![Cmd::ReadRun(run)];
+                    }
                 }
-            }
-            Some(Target::Runbook(runbook, app)) => return ask_plan(state, runbook, app),
-            Some(Target::Nothing) | None => {}
-        },
-        Screen::App(_) | Screen::Regions | Screen::Plan | Screen::Calls | Screen::Help(_) => {}
-    }
-    Vec::new()
-}
-
-fn needs_declaration(run: &crate::runbook::run::RunState) -> bool {
-    !run.phase.ended() && (!run.driven || matches!(run.phase, Phase::Waiting(Ask::Rearm)))
-}
-
-fn on_run(state: &mut State, command: Command) -> Vec<Cmd> {
-    let Some(run) = state.run_shown().cloned() else { return Vec::new() };
-    let answer = |answer: Answer| vec![Cmd::Answer { run: run.id, answer }];
-    match (command, &run.phase) {
-        (Command::Confirm | Command::Send, _) if needs_declaration(&run) => {
-            let dialog = Dialog::declare_again(&run, &state.picture, primary_of(&state.estate));
-            open_dialog(state, dialog);
-        }
-        (Command::Confirm, Phase::Waiting(Ask::Key { step }))
-        | (Command::Send, Phase::Waiting(Ask::Chord { step })) => {
-            return answer(Answer::Go { step: step.clone() });
-        }
-        (Command::Confirm | Command::Send | Command::Override | Command::Verdict, Phase::Waiting(_)) => {
-            if let Some(dialog) = Dialog::answering(&run) {
-                open_dialog(state, dialog);
+                Some(Target::Wave(wave)) => open(state, Screen::WaveRuns(wave)),
+                Some(Target::Runbook(runbook, app)) => return ask_plan(state, runbook, app),
+                Some(Target::Nothing) | None => {}
             }
         }
-        (Command::Hold, _) => return answer(Answer::Hold),
-        (Command::Release, _) => return answer(Answer::Release),
-        (Command::Retry, _) => {
-            if let Some(step) = open_step(&run) {
-                return answer(Answer::Retry { step });
-            }
-        }
-        (Command::Skip, _) => {
-            if let Some(step) = open_step(&run) {
-                open_dialog(state, Dialog::skip(&run, &step));
-            }
-        }
-        (Command::Abandon, _) => open_dialog(state, Dialog::abandon(&run)),
-        (Command::Note, _) => open_dialog(state, Dialog::note(&run)),
-        _ => {}
+        Screen::App(_) | Screen::Regions | Screen::Plan | Screen::Switch(_) | Screen::Calls | Screen::Help(_) => {}
     }
     Vec::new()
 }

@@ -208,6 +208,23 @@ pub fn principal(arn: &str) -> String {
     parts.next().map_or_else(|| resource.to_owned(), str::to_owned)
 }
 
+/// `7c41…e2`: enough to tell waves apart.
+#[must_use]
+pub fn wave(id: &str) -> String {
+    crate::runbook::plan::PlanHash(id.to_owned()).short()
+}
+
+/// A mode in a narrow column: `LIVE`, `DRILL`, `sim`, `sim DRILL`.
+#[must_use]
+pub fn mode_short(mode_word: &str) -> &'static str {
+    match (mode_word.contains("SIMULATED"), mode_word.ends_with("DRILL")) {
+        (true, true) => "sim DRILL",
+        (true, false) => "sim",
+        (false, true) => "DRILL",
+        (false, false) => "LIVE",
+    }
+}
+
 /// Last segment of an ARN, or the text itself.
 #[must_use]
 pub fn resource_name(arn: &str) -> SafeText {

@@ -9,13 +9,13 @@ runs without trouble. Run it with the interpreter of ministack's environment.
 """
 
 import argparse
-import re
 import signal
 import sys
 
 import drive_run
 import estate_from_seed
 import reading
+import recovery_kinds
 import running
 from checks import Checks
 from clients import GLOBAL, PRIMARY, RECOVERY, Clients
@@ -144,14 +144,6 @@ def run(checks, what, binary, env, arguments, region, on_start=None):
         return None
 
 
-def run_number(binary, env):
-    """Number of the newest run: `runs` lists it first."""
-    found = re.match(r"\s*(\d+)\s", running.command(binary, env, "runs"))
-    if not found:
-        raise running.Failure("`pointsman runs` lists none")
-    return found.group(1)
-
-
 def refused_without_permission(checks, binary, env, tap):
     """Acting through somebody's endpoint is refused unless it is allowed, and nothing is sent."""
     policy = drive_run.Policy(region=RECOVERY, **WHO, **OVERRIDE)
@@ -177,7 +169,7 @@ def failover(checks, binary, env, tap, clients, seed):
     checks.equal("failover: sent before it was killed", [f"rds FailoverGlobalCluster {RECOVERY}"],
                  [str(call) for call in tap.writes()])
     checks.equal("failover: the writer has moved, read by boto3", [RECOVERY], writers(clients, seed))
-    number = run_number(binary, env)
+    number = running.newest_run(binary, env)
     checks.note(f"run {number} as the next start finds it:\n{running.command(binary, env, 'runs', number)}")
 
     second = run(checks, "resumed failover", binary, env, ["resume", number], RECOVERY)
@@ -244,6 +236,7 @@ def main():
                 home = running.status(binary, env)
                 reading.topology(checks, home, seed, synchronization="connected")
                 reading.record_sets(checks, home, seed)
+                recovery_kinds.with_ministack(checks, binary, env, tap, clients, seed)
     except running.Failure as failure:
         checks.error(str(failure))
     return checks.finish()

@@ -3,6 +3,8 @@
 
     against_moto.py --binary target/debug/pointsman
 
+Then the program carries the recovery kinds out on it (recovery_kinds.py).
+
 moto answers CloudWatch's CBOR protocol and the lists of AWS Backup with 404 and HTML: whatever depends on them
 must be Unknown with that reason, and nothing else may suffer. Run it with the interpreter of moto's environment.
 """
@@ -12,9 +14,11 @@ import sys
 
 import estate_from_seed
 import reading
+import recovery_kinds
 import running
 from checks import Checks
-from clients import GLOBAL
+from clients import GLOBAL, Clients
+from wire_tap import Tap
 
 
 def no_metrics(checks, status, seed):
@@ -98,6 +102,9 @@ def main():
             live(checks, status, seed)
             no_metrics(checks, status, seed)
             no_job_lists(checks, status, seed)
+            with Tap(endpoint) as tap:
+                acting = running.environment(scratch, tap.endpoint, folder)
+                recovery_kinds.with_moto(checks, binary, acting, tap, Clients(endpoint), seed)
     except running.Failure as failure:
         checks.error(str(failure))
     return checks.finish()

@@ -13,10 +13,12 @@ answers in it; exit status is the program's own, or 1 for such an error.
 
 import argparse
 import os
+import pty
 import re
 import select
 import subprocess
 import sys
+import termios
 import time
 from dataclasses import dataclass, field
 
@@ -37,8 +39,10 @@ PROMPTS = {
     "override-reason": rf'override {STEP} "(?P<guard>[^"]*)" reason> ',
     "override-authoriser": rf'override {STEP} "(?P<guard>[^"]*)" authoriser> ',
     "confirm": rf"confirm {STEP}> ",
+    "noticed": rf"noticed {STEP}> ",
     "verdict": rf"verdict {STEP} \(applied\|not-applied\)> ",
     "verdict-evidence": rf"verdict {STEP} evidence> ",
+    "held": r"held \(release\|abandon REASON\)> ",
     "parked": rf"parked {STEP} \(retry\|skip REASON\|abandon REASON\)> ",
 }
 PATTERNS = [(name, re.compile(pattern)) for name, pattern in PROMPTS.items()]
@@ -61,6 +65,8 @@ class Policy:
     verdict: str = None
     evidence: str = "read with another client"
     parked: str = None
+    noticed: str = None
+    held: str = None
 
     def answer(self, name, match):
         fixed = {
@@ -68,6 +74,7 @@ class Policy:
             "key": "go", "confirm": "done",
             "override-reason": self.override_reason, "override-authoriser": self.authoriser,
             "verdict": self.verdict, "verdict-evidence": self.evidence, "parked": self.parked,
+            "noticed": self.noticed, "held": self.held,
         }
         if name == "chord":
             return f"go {match['step']}"
@@ -98,11 +105,29 @@ def prompt_in(line):
     return None
 
 
-def drive(command, env=None, policy=None, echo=None, on_start=None):
-    """Run `command` to its end; `echo(text)` gets its output as it comes, `on_start(process)` the child."""
+def terminal_input():
+    """(what the program reads from, what is written to): a terminal that does not echo."""
+    ours, theirs = pty.openpty()
+    settings = termios.tcgetattr(theirs)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, settings)
+    return theirs, os.fdopen(ours, "wb", buffering=0)
+
+
+def drive(command, env=None, policy=None, echo=None, on_start=None, terminal=False):
+    """Run `command` to its end; `echo(text)` gets its output as it comes, `on_start(process)` the child.
+
+    With `terminal` its answers come from a terminal: live acting takes them from nowhere else.
+    """
     policy = policy or Policy()
     done = Drive()
-    process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    if terminal:
+        theirs, answers = terminal_input()
+        process = subprocess.Popen(command, env=env, stdin=theirs, stdout=subprocess.PIPE)
+        os.close(theirs)
+    else:
+        process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        answers = process.stdin
     if on_start:
         on_start(process)
     line, seen = "", {}
@@ -155,9 +180,9 @@ def drive(command, env=None, policy=None, echo=None, on_start=None):
             put(f"{answer}\n")
             line = ""
             try:
-                process.stdin.write(f"{answer}\n".encode())
-                process.stdin.flush()
-            except BrokenPipeError:
+                answers.write(f"{answer}\n".encode())
+                answers.flush()
+            except OSError:
                 break  # it ended; its status says why
         done.status = process.wait(timeout=SILENCE_SECONDS)
     finally:
@@ -166,7 +191,7 @@ def drive(command, env=None, policy=None, echo=None, on_start=None):
             process.wait()
         process.stdout.close()
         try:
-            process.stdin.close()
+            answers.close()
         except BrokenPipeError:
             pass
     return done

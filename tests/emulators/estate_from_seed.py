@@ -17,6 +17,8 @@ import json
 import pathlib
 import sys
 
+import recovery_runbooks
+
 WEB = "payments-requests"  # RequestsTotal of a side stands for "its compute carries the load"
 
 
@@ -278,7 +280,7 @@ def write(seed, folder):
         "apps/vendor.toml": vendor(seed),
         "runbooks/payments-failover.toml": FAILOVER.format(web=WEB),
         "runbooks/payments-failback.toml": FAILBACK.format(web=WEB),
-    }
+    } | recovery_runbooks.files(seed)
     for name, content in files.items():
         (folder / name).write_text(content, encoding="utf-8")
     return folder

@@ -199,6 +199,31 @@ def dns(clients):
     }
 
 
+def failover_dns(clients, zone_id):
+    """A name whose two records are PRIMARY and SECONDARY. Without a health check: DNS answers the primary one."""
+    name = f"portal.{ZONE}"
+    clients("route53", GLOBAL).change_resource_record_sets(
+        HostedZoneId=zone_id,
+        ChangeBatch={"Changes": [
+            {"Action": "CREATE", "ResourceRecordSet": {
+                "Name": name, "Type": "A", "SetIdentifier": side, "Failover": role, "TTL": TTL,
+                "ResourceRecords": [{"Value": TARGETS[side]["address"]}],
+            }}
+            for side, role in (("mumbai", "PRIMARY"), ("hyderabad", "SECONDARY"))
+        ]},
+    )
+    return {"zone_id": zone_id, "record": f"{name}."}
+
+
+def unplanned_snapshot(clients):
+    """What Aurora leaves of the old volume after an unplanned failover, by the name that AWS gives it."""
+    snapshot = f"rds:unplanned-global-failover-{MEMBERS[PRIMARY]}-2026-11-20-09-00"
+    made = clients("rds", PRIMARY).create_db_cluster_snapshot(
+        DBClusterSnapshotIdentifier=snapshot, DBClusterIdentifier=MEMBERS[PRIMARY],
+    )["DBClusterSnapshot"]
+    return {"region": PRIMARY, "id": made["DBClusterSnapshotIdentifier"]}
+
+
 def vendor_db(clients):
     made = clients("rds", PRIMARY).create_db_instance(
         DBInstanceIdentifier=VENDOR_DB, Engine="postgres", DBInstanceClass="db.m6g.large",

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import select
 import subprocess
 import sys
@@ -138,6 +139,14 @@ def command(binary, env, *arguments, allowed=(0,)):
 def status(binary, env):
     """`status --format json`, whatever the verdicts (0 ok, 1 warning, 2 critical, 3 unknown)."""
     return json.loads(command(binary, env, "status", "--format", "json", allowed=(0, 1, 2, 3)))
+
+
+def newest_run(binary, env):
+    """Number of the newest run: `runs` lists it first."""
+    found = re.match(r"\s*(\d+)\s", command(binary, env, "runs"))
+    if not found:
+        raise Failure("`pointsman runs` lists none")
+    return found.group(1)
 
 
 @contextlib.contextmanager

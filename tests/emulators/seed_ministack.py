@@ -37,6 +37,7 @@ def main():
         document["served"] = estate.served(clients)
         document["alarms"] = estate.alarms(clients)
         document["dns"] = estate.dns(clients)
+        document["failover_dns"] = estate.failover_dns(clients, document["dns"]["zone_id"])
         document["rds_instance"] = estate.vendor_db(clients)
         document["vaults"] = estate.vaults(clients)
         document["plan"] = estate.plan(clients, document["vaults"])

@@ -45,10 +45,12 @@ def main():
     document["served"] = estate.served(clients)
     document["alarms"] = estate.alarms(clients)
     document["dns"] = estate.dns(clients)
+    document["failover_dns"] = estate.failover_dns(clients, document["dns"]["zone_id"])
     document["rds_instance"] = estate.vendor_db(clients)
     # moto answers the time of the question, so there is no value to compare with.
     del document["rds_instance"]["latest_restorable_time"]
     document["replica"] = replica(clients, document["rds_instance"]["arn"])
+    document["unplanned_snapshot"] = estate.unplanned_snapshot(clients)
     document["vaults"] = estate.vaults(clients)
     document["plan"] = estate.plan(clients, document["vaults"])
     document["backup_jobs"] = []

@@ -18,6 +18,10 @@ WRITES = ("Create", "Delete", "Change", "Copy", "Failover", "Switchover", "Modif
           "Start", "Stop", "Remove", "Reboot", "Update", "Set", "Add", "Tag", "Untag")
 
 
+# AWS Backup speaks REST-JSON: the path names what is started.
+BACKUP_STARTS = {"backup-jobs": "StartBackupJob", "copy-jobs": "StartCopyJob", "restore-jobs": "StartRestoreJob"}
+
+
 @dataclass(frozen=True)
 class Call:
     service: str
@@ -39,6 +43,8 @@ def route53_operation(method, path):
     parts = [p for p in urllib.parse.urlsplit(path).path.split("/") if p][1:]
     if parts[:1] == ["hostedzone"] and parts[2:] in (["rrset"], ["rrset", ""]):
         return "ChangeResourceRecordSets" if method == "POST" else "ListResourceRecordSets"
+    if parts[:1] == ["healthcheck"] and len(parts) == 2 and method == "POST":
+        return "UpdateHealthCheck"
     reads = method in ("GET", "HEAD")
     return f"{'Get' if reads else method.title()}:{'/'.join(parts)}" if reads else f"Change:{method} {'/'.join(parts)}"
 
@@ -58,6 +64,9 @@ def describe(method, path, headers, body):
     action = urllib.parse.parse_qs(body.decode("latin-1")).get("Action")
     if action:
         return service, action[0], region
+    parts = urllib.parse.urlsplit(path).path.strip("/").split("/")
+    if service == "backup" and method == "PUT" and len(parts) == 1 and parts[0] in BACKUP_STARTS:
+        return service, BACKUP_STARTS[parts[0]], region
     reads = method in ("GET", "HEAD")
     return service, f"{'Get' if reads else 'Put'}:{method} {urllib.parse.urlsplit(path).path}", region
 

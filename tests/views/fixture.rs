@@ -29,9 +29,15 @@ use pointsman::{
     },
     keymap,
     runbook::{
+        bind::Occasion,
+        clocks::{Achieved, LossWindow},
+        finding::Leftover,
+        guards::LossBound,
         plan::{GuardReading, Holds, Plan, PlanHash, PlannedStep},
-        run::{Ask, Declaration, Phase, RunId, RunState, Runs, StepPhase, StepState},
+        run::{Ask, Declaration, Phase, RunId, RunState, Runs, StepPhase, StepState, WaveMark},
         spec::{Lasting, Mutating, OnFailure, Only, RunbookKind, RunbookSpec, StepSpec, Variant},
+        switching::{Reason, Switching},
+        wave::{self, Wave},
     },
     theme::Theme,
     tui::{Opening, State},
@@ -681,6 +687,9 @@ pub fn plan(mode: Mode, outage: Outage) -> Plan {
         ),
         step("served", "Are customers served?", Hazard::None, 60, None),
     ];
+    for n in 1..steps.len() {
+        steps[n].after = vec![steps[n - 1].id.clone()];
+    }
     steps[1].guards = vec![
         guard("lag at most 5 s", "0.8 s, last sample before the gap, 14:30:33", Holds::Yes, false),
         guard(
@@ -769,7 +778,7 @@ pub fn run(mode: Mode, done: usize, phase: Phase) -> RunState {
         notes: vec![(now() - secs(40), text("NOC confirms fibre cut, ETA 4 h"))],
         log: vec![(now() - secs(98), text("declared by asha")), (now() - secs(55), text("step 1 done"))],
         unprotected_since: None,
-        timeline: Default::default(),
+        timeline: pointsman::runbook::clocks::Timeline::default(),
         measured: None,
         leftovers: Vec::new(),
     }
@@ -792,6 +801,131 @@ pub fn runs(run: RunState) -> Arc<Runs> {
     Arc::new(Runs { list: vec![Arc::new(run)], ..Runs::default() })
 }
 
+/// The run when its promotion is over and two branches are under way, one guard overridden.
+pub fn branches(mode: Mode) -> RunState {
+    let mut one = run(mode, 2, Phase::Running);
+    let mut plan = (*one.plan).clone();
+    plan.steps[2].after = vec!["promote".into()];
+    plan.steps[3].after = vec!["promote".into()];
+    plan.steps[4].after = vec!["answers".into(), "dns".into()];
+    one.plan = Arc::new(plan);
+    one.steps[3].phase = StepPhase::Sent;
+    one.steps[3].attempts = 1;
+    one.steps[3].started_at = Some(now() - secs(12));
+    one.steps[1].guards[1].overridden = Some(pointsman::runbook::plan::Override {
+        reason: text("fibre cut confirmed by NOC"),
+        authoriser: text("ravi"),
+        at: now() - secs(50),
+    });
+    one
+}
+
+/// The run at its end: measured, with something left behind.
+pub fn ended(mode: Mode) -> RunState {
+    let mut one = run(mode, 5, Phase::Completed { exceptions: 0 });
+    one.unprotected_since = Some(now());
+    one.leftovers = vec![Leftover {
+        kind: "rds-snapshot".into(),
+        region: RegionId::new(HYDERABAD),
+        id: text("payments-before-31"),
+    }];
+    let took = Achieved {
+        from_outage: Some(secs(242)),
+        from_declaration: secs(98),
+        machine: secs(77),
+        waiting: secs(21),
+        critical_path: secs(76),
+        makespan: secs(98),
+        skipped: 0,
+    };
+    let lost = LossWindow {
+        from: Some(now() - secs(94)),
+        to: now() - secs(60),
+        basis: text("last lag before the gap, accepted up to 5 m"),
+    };
+    one.measured = Some((took, lost));
+    one
+}
+
+/// The estate in which every app has a failover of its own.
+pub fn estate_of_waves() -> Estate {
+    let mut estate = estate();
+    for app in &mut estate.apps {
+        let runbook = RunbookId::new(format!("{}-failover", app.id));
+        app.runbooks.insert("failover".into(), runbook);
+    }
+    estate
+}
+
+/// Four apps to Hyderabad: a bounded loss, none, one without a bound that waits for another, and one that cannot go.
+pub fn wave_of_three(mode: Mode) -> Wave {
+    let of = |id: &str, name: &str, loss: Option<LossBound>| {
+        let mut one = plan(mode, Outage::Mumbai);
+        (one.app, one.app_name) = (AppId::new(id), text(name));
+        one.hash = PlanHash(format!("{id:0<64}"));
+        one.runbook = RunbookId::new(format!("{id}-failover"));
+        match loss {
+            Some(_) => one.steps[1].loss = loss,
+            None => one.steps[1].hazard = Hazard::Reversible,
+        }
+        Arc::new(one)
+    };
+    let bound = |bound: Option<Duration>| Some(LossBound { bound, since: None, lines: Vec::new() });
+    let planned = vec![
+        (of("payments", "Payments", bound(Some(secs(101)))), Vec::new()),
+        (of("core-banking", "Core banking", None), Vec::new()),
+        (of("cross-sell", "Cross-sell", bound(None)), vec![AppId::new("core-banking")]),
+    ];
+    let out = vec![(AppId::new("webank"), text("run 12 of webank has not ended: parked"))];
+    let mut wave = wave::wave(planned, out, 2).expect("three can go");
+    wave.id = "5f1e0c7a99".into();
+    wave
+}
+
+/// Its runs: one asks, one works, one waits for another app; `driven` or not.
+pub fn wave_runs(mode: Mode, driven: bool) -> Arc<Runs> {
+    let wave = wave_of_three(mode);
+    let list = wave.items.iter().enumerate().rev().map(|(n, item)| {
+        let phase = if n == 0 { loss_ask() } else { Phase::Running };
+        let mut one = run(mode, if n == 1 { 3 } else { 1 }, phase);
+        one.id = RunId(41 + n as u64);
+        one.plan = Arc::clone(&item.plan);
+        one.driven = driven;
+        if n == 2 {
+            for step in &mut one.steps {
+                (step.phase, step.attempts) = (StepPhase::Pending, 0);
+                (step.started_at, step.ended_at) = (None, None);
+            }
+        }
+        one.declaration.wave = Some(WaveMark {
+            id: wave.id.clone(),
+            ordinal: n as u32 + 1,
+            size: 3,
+            after: item.after.clone(),
+            parallel_max: 2,
+            accepts: wave.accepts,
+        });
+        Arc::new(one)
+    });
+    Arc::new(Runs { list: list.collect(), ..Runs::default() })
+}
+
+/// The planned way for a run that began the unplanned one.
+pub fn switching(mode: Mode, why: Reason) -> Switching {
+    let mut one = plan(mode, Outage::None);
+    if why == Reason::AnotherWay {
+        one.runbook = RunbookId::new("payments-switchover");
+        one.steps[1].id = "switchover".into();
+        one.steps[1].title = text("Switch over to Hyderabad");
+        one.steps[1].hazard = Hazard::Disruptive;
+        one.steps[2].after = vec!["switchover".into()];
+    }
+    one.hash = PlanHash("91c0aa00112233445566778899aabbccddeeff00112233445566778899aabb07".into());
+    let dropped = if why == Reason::AnotherWay { vec!["promote".into()] } else { Vec::new() };
+    let coming = one.steps[1..].iter().map(|step| step.id.clone()).collect();
+    Switching { run: RunId(31), why, plan: Arc::new(one), kept: vec!["gone".into()], dropped, coming }
+}
+
 /// A console on the fixture estate with nothing read yet.
 pub fn console(mode: Mode, size: (u16, u16)) -> State {
     console_of(estate(), mode, size)
@@ -808,6 +942,7 @@ pub fn console_of(estate: Estate, mode: Mode, size: (u16, u16)) -> State {
         keymap: Arc::new(keymap::bundled("default").expect("the bundled keymap is valid")),
         themes,
         mode,
+        occasion: Occasion::Real,
         now: now(),
         size,
         notice: None,

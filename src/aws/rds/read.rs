@@ -144,8 +144,8 @@ fn db_cluster(raw: &aws_sdk_rds::types::DbCluster) -> DbCluster {
         engine_version: safe(raw.engine_version()),
         members: raw.db_cluster_members().iter().map(|member| safe(member.db_instance_identifier())).collect(),
         latest_restorable: opt_time(raw.latest_restorable_time()),
-        global_cluster: raw.global_cluster_identifier().map(str::to_owned),
-        replicates_from: raw.replication_source_identifier().map(str::to_owned),
+        global_cluster: named(raw.global_cluster_identifier()),
+        replicates_from: named(raw.replication_source_identifier()),
         tags: tags(raw.tag_list()),
     }
 }
@@ -184,6 +184,11 @@ impl ReadOp for DescribeDbInstances {
     }
 }
 
+/// What belongs to nobody is an absent element or an empty one (the latter seen of an emulator).
+fn named(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
 fn db_instance(raw: &aws_sdk_rds::types::DbInstance) -> DbInstance {
     let replication = raw
         .status_infos()
@@ -198,10 +203,10 @@ fn db_instance(raw: &aws_sdk_rds::types::DbInstance) -> DbInstance {
         multi_az: raw.multi_az().unwrap_or(false),
         latest_restorable: opt_time(raw.latest_restorable_time()),
         backup_retention_days: u32::try_from(raw.backup_retention_period().unwrap_or(0)).unwrap_or(0),
-        replica_of: raw.read_replica_source_db_instance_identifier().map(str::to_owned),
+        replica_of: named(raw.read_replica_source_db_instance_identifier()),
         replicas: raw.read_replica_db_instance_identifiers().to_vec(),
         replication,
-        cluster: raw.db_cluster_identifier().map(str::to_owned),
+        cluster: named(raw.db_cluster_identifier()),
         created: opt_time(raw.instance_create_time()),
         encrypted: raw.storage_encrypted().unwrap_or(false),
         protected: raw.deletion_protection().unwrap_or(false),
@@ -353,4 +358,21 @@ impl ReadOp for DescribeDbEvents {
 
 fn gib(storage: Option<i32>) -> u64 {
     storage.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(0) << 30
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rds::types::DbInstance;
+
+    use super::db_instance;
+
+    #[test]
+    fn an_instance_whose_cluster_and_source_are_empty_stands_alone() {
+        let raw =
+            DbInstance::builder().db_cluster_identifier("").read_replica_source_db_instance_identifier("").build();
+        let alone = db_instance(&raw);
+        assert_eq!((alone.cluster, alone.replica_of), (None, None));
+        let of_cluster = db_instance(&DbInstance::builder().db_cluster_identifier("payments-mum").build());
+        assert_eq!(of_cluster.cluster.as_deref(), Some("payments-mum"));
+    }
 }

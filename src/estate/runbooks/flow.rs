@@ -356,7 +356,7 @@ fn nested<'h, 'd, 'a>(
     };
     let steps = read(inner, &[], &held, around).steps;
     let prefix = id.map_or("?", |(id, _)| id.as_str());
-    (adopt(steps, prefix, declared, &given, &conditions, only), Some(inner))
+    (adopt(&steps, prefix, declared, &given, &conditions, only), Some(inner))
 }
 
 /// What `with` says of a parameter.
@@ -431,7 +431,7 @@ fn given(
 
 /// The steps of the nested runbook with the nesting one's parameters for their own.
 fn adopt(
-    steps: Vec<StepSpec>,
+    steps: &[StepSpec],
     prefix: &str,
     declared: &[ParameterSpec],
     given: &BTreeMap<String, Given>,
@@ -444,9 +444,9 @@ fn adopt(
         Some(Given::Outer(_)) => true, // not yet: its own condition goes with it
         None => bind::is_set(own(name).as_ref()),
     };
-    let mut kept = bind::rewire(&steps, |step| step.conditions.iter().all(settled));
+    let mut kept = bind::rewire(steps, |step| step.conditions.iter().all(settled));
+    let named = |id: &StepId| StepId::new(format!("{prefix}/{id}"));
     for step in &mut kept {
-        let named = |id: &StepId| StepId::new(format!("{prefix}/{id}"));
         step.id = named(&step.id);
         step.after = step.after.iter().map(named).collect();
         let mut all = conditions.to_vec();

@@ -261,7 +261,7 @@ fn offers(head: &Table<'_, '_>) -> Option<Reference> {
 
 /// SHA-256 of the texts, one after the other, hex: a proof lapses too when a nested runbook changes.
 fn digest<'t>(texts: impl Iterator<Item = &'t str>) -> String {
-    let whole = texts.fold(Sha256::new(), |hash, text| hash.chain_update(text));
+    let whole = texts.fold(Sha256::new(), sha2::Digest::chain_update);
     whole.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

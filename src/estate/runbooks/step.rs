@@ -155,9 +155,10 @@ fn retries(table: &Table<'_, '_>, kind: &StepKindSpec) -> (u32, Duration) {
     if let Some((_, span)) = every.as_ref().filter(|(d, _)| d.is_zero()) {
         report.error("bad-duration", span.clone(), "`every` is zero".to_owned(), None);
     }
-    let count = retries.map_or(0, |(count, span)| match u32::try_from(count) {
-        Ok(count @ 1..=RETRIES_MAX) => count,
-        _ => {
+    let count = retries.map_or(0, |(count, span)| {
+        if let Ok(count @ 1..=RETRIES_MAX) = u32::try_from(count) {
+            count
+        } else {
             let message = format!("`retries = {count}` is not a number of tries");
             report.error("bad-number", span, message, Some(format!("1 to {RETRIES_MAX}")));
             0

@@ -86,6 +86,7 @@ impl Rds {
         for component in components {
             match component.kind {
                 "aurora-global" => rds.seed_global(estate, component),
+                "rds-instance" if made_by_a_runbook(estate, component) => {}
                 "rds-instance" => rds.seed_instance(estate, component),
                 "aws-backup" => rds.seed_protected(estate, component),
                 _ => {}
@@ -224,6 +225,13 @@ impl Rds {
         let phase = phase.as_millis() as i64;
         Timestamp::from_millis((alive.millis() - phase).div_euclid(step) * step + phase)
     }
+}
+
+/// Whether another component says that a restore makes it: then it is not there yet.
+fn made_by_a_runbook(estate: &Estate, component: &Component) -> bool {
+    let mut components = estate.apps.iter().flat_map(|app| &app.components);
+    let own = component.params.text("instance");
+    components.any(|other| other.id != component.id && other.params.text("recovery_instance") == own)
 }
 
 /// The account on a side.

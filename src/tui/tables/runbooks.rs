@@ -1,25 +1,37 @@
 //! Runs that are open or were looked at, then ended ones, each newest first, then every runbook with each app that it is for.
 
-use super::{List, Row, Target};
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{List, Row, Target, wave_runs::mode_cell};
 use crate::{
-    domain::{Estate, SafeText, app::App},
+    domain::{Estate, SafeText, app::App, time::short},
     runbook::{
+        finding::Leftover,
         run::{Phase, RunState, Runs},
         spec::RunbookSpec,
         summary::{Ending, RunSummary},
     },
     theme::Role,
-    tui::widgets::table::{CellText, Column},
+    tui::{
+        waiting,
+        widgets::table::{CellText, Column},
+        words,
+    },
 };
 
-pub const COLUMNS: [Column; 6] = [
+pub const COLUMNS: [Column; 8] = [
     Column::left("", 1, 1, 0),
     Column::left("WHAT", 8, 10, 0),
-    Column::left("RUNBOOK", 20, 30, 0),
-    Column::left("APP", 14, 24, 0),
-    Column::left("KIND", 10, 12, 2),
+    Column::left("RUNBOOK", 14, 30, 0),
+    Column::left("APP", 12, 24, 0),
+    Column::left("KIND", 10, 12, 3),
+    Column::left("MODE", 5, 9, 0),
+    Column::right("CLOCK", 7, 9, 1),
     Column::left("STANDS", 20, 160, 0),
 ];
+
+/// An open run's clock never looks stale: it is told from its declaration.
+const ALWAYS: Duration = Duration::MAX;
 
 #[must_use]
 pub const fn phase_look(phase: &Phase) -> (&'static str, Role) {
@@ -36,9 +48,41 @@ pub const fn phase_look(phase: &Phase) -> (&'static str, Role) {
 #[must_use]
 pub fn rows(estate: &Estate, specs: &[RunbookSpec], runs: &Runs) -> List {
     let ended = runs.ended.iter().map(|run| ended_row(estate, run));
-    let runs = runs.list.iter().map(|run| run_row(estate, run)).chain(ended);
+    // Those that wait for a person first, then the other open ones, then those that were looked at.
+    let rank = |run: &RunState| (run.phase.ended(), !waiting::for_a_person(run));
+    let mut listed: Vec<_> = runs.list.iter().collect();
+    listed.sort_by_key(|run| rank(run));
+    let open_waves: BTreeSet<&str> =
+        runs.list.iter().filter(|run| !run.phase.ended()).filter_map(|run| wave_id(run)).collect();
+    let waves = open_waves.into_iter().map(|wave| wave_row(wave, runs));
+    let runs = waves.chain(listed.into_iter().map(|run| run_row(estate, run))).chain(ended);
     let specs = specs.iter().flat_map(|spec| apps(estate, spec).into_iter().map(move |app| (spec, app)));
     List::new(runs.chain(specs.map(|(spec, app)| spec_row(spec, app))).collect())
+}
+
+fn wave_id(run: &RunState) -> Option<&str> {
+    run.declaration.wave.as_ref().map(|mark| mark.id.as_str())
+}
+
+/// `7c41…e2  5 apps  2 wait for a person · 1 at work · 2 through`
+fn wave_row(wave: &str, runs: &Runs) -> Row {
+    let of: Vec<_> = runs.list.iter().filter(|run| wave_id(run) == Some(wave)).collect();
+    let waits = of.iter().filter(|run| waiting::for_a_person(run)).count();
+    let through = of.iter().filter(|run| run.phase.ended()).count();
+    let size = of.iter().find_map(|run| run.declaration.wave.as_ref()).map_or(0, |mark| mark.size);
+    let (glyph, role) = if waits > 0 { ("◐", Role::Warning) } else { ("▶", Role::StepRunning) };
+    let first = of.first();
+    let cells = vec![
+        CellText::new(glyph, role),
+        CellText::new("wave", role),
+        CellText::text(words::wave(wave)),
+        CellText::text(format!("{size} apps")),
+        CellText::dim(first.map_or("", |run| run.plan.kind.word())),
+        mode_cell(first.map_or("", |run| run.plan.mode_word.as_str())),
+        CellText::ago(first.map(|run| run.declared_at), ALWAYS),
+        CellText::new(format!("{waits} wait for a person · {through} ended · {} open", of.len() - through), role),
+    ];
+    Row::new(Target::Wave(wave.to_owned()), cells, "wave")
 }
 
 /// The apps a runbook is for: by id, or by strategy.
@@ -50,14 +94,15 @@ pub fn apps<'e>(estate: &'e Estate, spec: &RunbookSpec) -> Vec<&'e App> {
     spec.apps.iter().filter_map(|id| estate.app(id)).collect()
 }
 
-/// `waiting for a person · 3 of 6 steps · declared 02:59:10 by asha`
+/// `waits: accept a loss up to 5 m: Promote Hyderabad · 3 of 6 steps · declared 02:59:10 by asha`
 #[must_use]
 pub fn standing(estate: &Estate, run: &RunState) -> String {
     let done = run.steps.iter().filter(|step| step.phase.ended()).count();
-    let mut said = run.phase.word().to_owned();
-    if let Phase::Parked { why, .. } | Phase::Abandoned { why } = &run.phase {
-        said = format!("{said}: {why}");
-    }
+    let mut said = match (waiting::asks(run), &run.phase) {
+        (Some(asks), _) if run.driven => format!("waits: {asks}"),
+        (_, Phase::Abandoned { why }) => format!("{}: {why}", run.phase.word()),
+        _ => run.phase.word().to_owned(),
+    };
     said = format!(
         "{said} · {done} of {} steps · declared {} by {}",
         run.steps.len(),
@@ -70,7 +115,16 @@ pub fn standing(estate: &Estate, run: &RunState) -> String {
     if let Some(since) = run.unprotected_since {
         said = format!("{said} · unprotected since {}", estate.zone.clock_minutes(since));
     }
-    said
+    format!("{said}{}", left_behind(&run.leftovers))
+}
+
+/// Until it is gone it is named.
+fn left_behind(leftovers: &[Leftover]) -> String {
+    if leftovers.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = leftovers.iter().map(|left| format!("{} {}", left.kind, left.id)).collect();
+    format!(" · LEFT BEHIND: {}", named.join(", "))
 }
 
 fn run_row(estate: &Estate, run: &RunState) -> Row {
@@ -81,6 +135,11 @@ fn run_row(estate: &Estate, run: &RunState) -> Row {
         CellText::text(run.plan.runbook.as_str()),
         CellText::text(run.plan.app_name.as_str()),
         CellText::dim(run.plan.kind.word()),
+        mode_cell(&run.plan.mode_word),
+        run.ended_at.map_or_else(
+            || CellText::ago(Some(run.declared_at), ALWAYS),
+            |end| CellText::dim(short(end.since(run.declared_at))),
+        ),
         CellText::new(standing(estate, run), role),
     ];
     Row::new(Target::Run(run.id), cells, run.phase.word())
@@ -100,12 +159,15 @@ fn ended_row(estate: &Estate, run: &RunSummary) -> Row {
     if let Some(since) = run.unprotected_since {
         said = format!("{said} · unprotected since {}", estate.zone.clock_minutes(since));
     }
+    said.push_str(&left_behind(&run.leftovers));
     let cells = vec![
         CellText::new(glyph, role),
         CellText::new(format!("run {}", run.id), role).sorted_by(run.id.0 as f64),
         CellText::text(run.runbook.as_str()),
         CellText::text(run.app_name.as_str()),
         CellText::dim(run.kind.word()),
+        mode_cell(&run.mode_word),
+        CellText::dim(short(run.achieved().1)),
         CellText::new(said, role),
     ];
     Row::new(Target::Run(run.id), cells, &run.word)
@@ -119,6 +181,8 @@ fn spec_row(spec: &RunbookSpec, app: &App) -> Row {
         CellText::text(spec.id.as_str()),
         CellText::text(app.name.as_str()),
         CellText::dim(spec.kind.word()),
+        CellText::dim("-"),
+        CellText::dim("-"),
         CellText::text(format!("{title} · {} steps", spec.steps.len())),
     ];
     Row::new(Target::Runbook(spec.id.clone(), app.id.clone()), cells, app.id.as_str())

@@ -22,7 +22,7 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> 
     let columns = area.width.saturating_sub(4).min(88);
     let inner_columns = columns.saturating_sub(4);
     let mut lines: Vec<Line> = vec![vec![
-        (format!(" {} ", state.mode().word()), mode_role(state.mode())),
+        (format!(" {} ", state.mode_word()), mode_role(state.mode())),
         (format!("  {}", dialog.hazard.word()), super::super::tables::calls::hazard_role(dialog.hazard)),
     ]];
     for text in &dialog.lines {

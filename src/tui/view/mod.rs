@@ -18,7 +18,10 @@ pub mod regions;
 pub mod replication;
 pub mod run;
 pub mod runbooks;
+pub mod switch;
 pub mod too_small;
+pub mod wave;
+pub mod wave_runs;
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
@@ -51,6 +54,9 @@ pub fn view(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
         Screen::Runbooks => runbooks::draw(buffer, state, body),
         Screen::Plan => plan::draw(buffer, state, body),
         Screen::Run(id) => run::draw(buffer, state, body, *id),
+        Screen::Switch(id) => switch::draw(buffer, state, body, *id),
+        Screen::Wave => wave::draw(buffer, state, body),
+        Screen::WaveRuns(wave) => wave_runs::draw(buffer, state, body, wave),
         Screen::Calls => calls::draw(buffer, state, body),
         Screen::Help(context) => help::draw(buffer, state, body, *context),
     }

@@ -17,7 +17,7 @@ use crate::{
 pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
     let (armed, armed_role) = arming(state);
     let lines = [
-        (state.mode().word(), mode_role(state.mode())),
+        (state.mode_word(), mode_role(state.mode())),
         (armed, armed_role),
         ("too small".to_owned(), Role::Title),
         (format!("{}x{}, needs", area.width, area.height), Role::Text),

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     domain::Mode,
+    runbook::bind::Occasion,
     theme::Role,
     tui::{state::State, words},
 };
@@ -32,9 +33,12 @@ pub const fn mode_role(mode: Mode) -> Role {
 /// `READ-ONLY`, or what is armed.
 #[must_use]
 pub fn arming(state: &State) -> (String, Role) {
-    state
-        .armed()
-        .map_or_else(|| ("READ-ONLY".to_owned(), Role::ReadOnly), |run| (format!("ARMED run {}", run.id), Role::Armed))
+    let armed: Vec<_> = state.runs.list.iter().filter(|run| run.driven && !run.phase.ended()).collect();
+    match armed.as_slice() {
+        [] => ("READ-ONLY".to_owned(), Role::ReadOnly),
+        [run] => (format!("ARMED run {}", run.id), Role::Armed),
+        many => (format!("ARMED {} runs", many.len()), Role::Armed),
+    }
 }
 
 /// Age of the oldest data, or that there is none; never a fresh look on an old picture.
@@ -67,6 +71,15 @@ pub fn alerts(state: &State) -> Vec<(String, Role)> {
     if let Some(failure) = &state.runs.store_failure {
         alerts.push((format!("NOTHING CAN ACT: the journal cannot be written: {failure}"), Role::Error));
     }
+    let earnest = |run: &&std::sync::Arc<crate::runbook::run::RunState>| {
+        !run.phase.ended() && run.plan.mode_word == Mode::Live.word()
+    };
+    if state.occasion == Occasion::Drill {
+        for run in state.runs.list.iter().filter(earnest) {
+            let said = format!("run {} of {} is LIVE, not a drill: what it does is real", run.id, run.plan.app_name);
+            alerts.push((said, Role::Error));
+        }
+    }
     let overrides = &state.picture.snapshot.endpoint_overrides;
     if !overrides.is_empty() {
         let named: Vec<String> = overrides.iter().map(|(name, url)| format!("{name}={url}")).collect();
@@ -97,7 +110,7 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) -> u16 {
     let right = width(&clock) + if area.width >= 100 { width(&help) } else { 0 };
 
     // Parts in the order shown, with the order in which they are given up: highest first.
-    let mode_word = mode.word();
+    let mode_word = state.mode_word();
     let name = cut(&state.estate.name, 24).into_owned();
     let mut parts: Vec<(u8, String, Role)> = vec![
         (6, "pointsman".to_owned(), Role::Title),
@@ -106,6 +119,12 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) -> u16 {
         (1, format!(" {armed} "), armed_role),
         (2, age, age_role),
     ];
+    let waiting = crate::tui::waiting::all(&state.runs).len();
+    if waiting > 0 {
+        let context = state.screen().context();
+        let keys = state.keymap.keys_of(context, crate::keymap::Command::NextWaiting).unwrap_or_default();
+        parts.push((3, format!("◐ {waiting} waiting: {keys}"), Role::Warning));
+    }
     if let Some(who) = who {
         parts.push((5, who, Role::Dim));
     }

@@ -22,6 +22,8 @@ const COMMON: &[Command] = &[
     Command::GotoRegions,
     Command::GotoRunbooks,
     Command::GotoRuns,
+    Command::GotoWave,
+    Command::NextWaiting,
     Command::GotoCalls,
     Command::Filter,
     Command::Quit,

@@ -1,0 +1,103 @@
+//! What a run stands at and waits for, in words: the same on every list and screen.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{StepId, time::short},
+    runbook::run::{Ask, Phase, RunId, RunState, Runs, StepPhase, StepState},
+};
+
+/// Whether it goes on only after a person did something.
+#[must_use]
+pub const fn for_a_person(run: &RunState) -> bool {
+    if run.phase.ended() {
+        return false;
+    }
+    !run.driven || matches!(run.phase, Phase::Waiting(_) | Phase::Parked { .. } | Phase::Held)
+}
+
+/// The runs that wait for a person, in the order in which they were declared.
+#[must_use]
+pub fn all(runs: &Runs) -> Vec<&Arc<RunState>> {
+    let mut waiting: Vec<_> = runs.list.iter().filter(|run| for_a_person(run)).collect();
+    waiting.sort_by_key(|run| run.id);
+    waiting
+}
+
+/// The one after `shown`, around the end.
+#[must_use]
+pub fn next(runs: &Runs, shown: Option<RunId>) -> Option<RunId> {
+    let waiting = all(runs);
+    let after = shown.and_then(|shown| waiting.iter().find(|run| run.id > shown));
+    after.or_else(|| waiting.first()).map(|run| run.id)
+}
+
+/// What is asked of whom; `None` when it asks nothing.
+#[must_use]
+pub fn asks(run: &RunState) -> Option<String> {
+    if run.phase.ended() {
+        return None;
+    }
+    if !run.driven {
+        return Some("nobody drives it: resume".to_owned());
+    }
+    let title = |step: &StepId| run.plan.step(step).map_or(step.as_str(), |planned| planned.title.as_str()).to_owned();
+    Some(match &run.phase {
+        Phase::Waiting(ask) => match ask {
+            Ask::Key { step } => format!("one key: {}", title(step)),
+            Ask::Chord { step } => format!("chord: {}", title(step)),
+            Ask::Loss { step, phrase, .. } => format!("accept a loss {phrase}: {}", title(step)),
+            Ask::Override { reading, .. } => format!("override: {} ({})", reading.text, reading.present),
+            Ask::Noticed { lines, .. } => format!("somebody else's hand: {} changes to look at", lines.len()),
+            Ask::Confirm { step, items } => format!("{} things to confirm: {}", items.len(), title(step)),
+            Ask::Verdict { step, .. } => format!("verdict: what became of {}", title(step)),
+            Ask::Rearm => "declare again".to_owned(),
+        },
+        Phase::Parked { why, .. } => format!("parked: {why}"),
+        Phase::Held => "held: release".to_owned(),
+        _ => return None,
+    })
+}
+
+/// Steps that are being done now, more than one where branches are parallel.
+pub fn at_work(run: &RunState) -> impl Iterator<Item = &StepState> {
+    run.steps.iter().filter(|step| {
+        matches!(step.phase, StepPhase::Checking | StepPhase::Intended | StepPhase::Sent | StepPhase::Observing)
+    })
+}
+
+/// Apps of the same wave that are not through, of those that this run waits for. `None`: it has begun, or may.
+#[must_use]
+pub fn others(run: &RunState, runs: &Runs) -> Option<String> {
+    let mark = run.declaration.wave.as_ref()?;
+    if run.phase.ended() || run.steps.iter().any(|step| step.attempts > 0) {
+        return None;
+    }
+    let through = |app: &crate::domain::AppId| {
+        let here = runs.list.iter().any(|other| {
+            other.plan.app == *app
+                && matches!(other.phase, Phase::Completed { .. })
+                && other.declaration.wave.as_ref().is_some_and(|other| other.id == mark.id)
+        });
+        here || runs
+            .ended
+            .iter()
+            .any(|ended| ended.app == *app && ended.completed() && ended.wave.as_deref() == Some(mark.id.as_str()))
+    };
+    let waits: Vec<&str> = mark.after.iter().filter(|app| !through(app)).map(|app| app.as_str()).collect();
+    if waits.is_empty() { Some("its turn".to_owned()) } else { Some(format!("for {}", waits.join(", "))) }
+}
+
+/// `3/6 Promote Hyderabad 41 s · Copy the snapshot 12 s`
+#[must_use]
+pub fn progress(run: &RunState, now: crate::domain::Timestamp) -> String {
+    let done = run.steps.iter().filter(|step| step.phase.ended()).count();
+    let work: Vec<String> = at_work(run)
+        .map(|step| {
+            let title = run.plan.step(&step.id).map_or(step.id.as_str(), |planned| planned.title.as_str());
+            let since = step.started_at.map_or_else(String::new, |at| format!(" {}", short(now.since(at))));
+            format!("{title}{since}")
+        })
+        .collect();
+    format!("{done}/{}  {}", run.steps.len(), work.join(" · ")).trim_end().to_owned()
+}
