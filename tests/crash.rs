@@ -4,7 +4,7 @@
 mod rig;
 
 use pointsman::{
-    engine::{Chain, Store, examine},
+    engine::{Chain, Store, examine, recover},
     runbook::run::{Phase, RunId, RunState, StepPhase},
     sim::fault::Down,
 };
@@ -61,7 +61,7 @@ fn outcome(rig: &Rig, state: &RunState) -> String {
 /// Runs it with one death on the way; `None` when that place is never reached.
 async fn died_at(case: Case, death: Death) -> (String, Rig, (usize, usize)) {
     let rig = case.rig().await;
-    let console = rig.console(death).await;
+    let console = rig.direct_console(death).await;
     let plan = console.plan(case.runbook()).await;
     assert!(plan.interlocks.is_empty(), "{:?}", plan.interlocks);
     let declared = console.engine.declare(&plan, declaration("payments", plan.target_region.as_str())).await;
@@ -83,7 +83,7 @@ async fn died_at(case: Case, death: Death) -> (String, Rig, (usize, usize)) {
 
 /// The next start: what is unfinished is listed and resumed; where nothing was declared yet, it is declared.
 async fn resumed(rig: &Rig, case: Case) -> std::sync::Arc<RunState> {
-    let console = rig.console(Death::Never).await;
+    let console = rig.direct_console(Death::Never).await;
     let open: Vec<RunId> = {
         let runs = console.engine.watch().borrow().clone();
         assert!(runs.list.iter().all(|state| !state.driven), "nobody drives at a start");
@@ -107,6 +107,12 @@ async fn resumed(rig: &Rig, case: Case) -> std::sync::Arc<RunState> {
             }
         }
         (None, Some(state)) => return state,
+        // Its last record was written: it has ended, and the record is what there is of it.
+        (None, None) if !console.engine.watch().borrow().ended.is_empty() => {
+            let ended = console.engine.watch().borrow().ended[0].id;
+            let stored = rig.store().load_run(ended).expect("readable");
+            return std::sync::Arc::new(recover(&stored).expect("whole").shown);
+        }
         (None, None) => {
             let plan = console.plan(case.runbook()).await;
             let region = plan.target_region.clone();

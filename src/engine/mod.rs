@@ -339,7 +339,8 @@ impl Engine {
         });
         let taken: Result<(Option<Lease>, Stored), StoreError> =
             taken.await.map_err(|error| refusal(error.to_string()))?;
-        let (Some(lease), stored) = taken? else { return Err(refusal(format!("run {run} has ended"))) };
+        let (lease, stored) = taken.map_err(|error| self.told_who(run, error))?;
+        let Some(lease) = lease else { return Err(refusal(format!("run {run} has ended"))) };
         let course = recover(&stored).map_err(Refusal)?;
         typed(&declaration, &course.frozen.plan)?;
         let app = self
@@ -371,6 +372,17 @@ impl Engine {
             other => other?,
         };
         Ok(self.start(course, lease))
+    }
+
+    /// Another process drives it: for whom, as far as the record said when this one opened it.
+    fn told_who(&self, run: RunId, error: StoreError) -> Refusal {
+        let state = self.shared.lock();
+        match (&error, state.courses.get(&run)) {
+            (StoreError::Driven { .. }, Some(course)) => {
+                refusal(format!("{error}: {} last declared it", course.shown.declaration.who))
+            }
+            _ => error.into(),
+        }
     }
 
     fn start(&self, course: Course, lease: Lease) -> RunId {

@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeMap,
     fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io::Write as _,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
@@ -282,11 +283,18 @@ impl SqliteStore {
         let mut path = self.path.clone().into_os_string();
         path.push(format!(".run-{run}.lock"));
         let path = PathBuf::from(path);
-        let file =
+        let mut file =
             OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path).map_err(failed(&path))?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(StoreError::Driven(run)),
+            Ok(()) => {
+                // For whoever comes second; the lock itself is the operating system's.
+                file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed(&path))?;
+                Ok(file)
+            }
+            Err(TryLockError::WouldBlock) => {
+                let process = std::fs::read_to_string(&path).ok().and_then(|text| text.parse().ok());
+                Err(StoreError::Driven { run, process })
+            }
             Err(TryLockError::Error(error)) => Err(failed(&path)(error)),
         }
     }
@@ -680,7 +688,8 @@ mod tests {
         let (folder, first) = store();
         let second = SqliteStore::open(&folder.path().join("state/journal.db")).unwrap();
         let lease = create(&first, "payments").unwrap();
-        assert_eq!(second.take(RunId(1)).unwrap_err(), StoreError::Driven(RunId(1)));
+        let process = Some(std::process::id());
+        assert_eq!(second.take(RunId(1)).unwrap_err(), StoreError::Driven { run: RunId(1), process });
         let Lease { run, epoch, held } = lease;
         drop(held); // as the death of the process does
         let newer = second.take(RunId(1)).unwrap();

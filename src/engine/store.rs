@@ -123,8 +123,8 @@ impl std::fmt::Debug for Lease {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    #[error("run {0} is driven by another process on this machine")]
-    Driven(RunId),
+    #[error("run {run} is driven by another process on this machine{}", process.map_or_else(String::new, |id| format!(", number {id}")))]
+    Driven { run: RunId, process: Option<u32> },
     #[error("run {run} of {app} has not ended")]
     Busy { run: RunId, app: AppId },
     #[error("run {run} was taken over: driver {current} has it, this is driver {ours}")]

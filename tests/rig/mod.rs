@@ -35,6 +35,9 @@ use pointsman::{
 };
 use tokio::sync::Notify;
 
+mod direct;
+pub use direct::Direct;
+
 pub const MUMBAI: &str = "ap-south-1";
 pub const HYDERABAD: &str = "ap-south-2";
 
@@ -50,6 +53,10 @@ pub struct Hand {
 }
 
 impl Hand {
+    pub fn at(base: Timestamp) -> Self {
+        Self { base, wall: SystemClock::default().wall(), offset_millis: AtomicU64::new(0) }
+    }
+
     pub fn advance(&self, by: Duration) {
         self.offset_millis.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
     }
@@ -110,9 +117,9 @@ pub enum Death {
 
 /// Counts, and dies at its place.
 pub struct Reaper {
-    death: Death,
+    pub death: Death,
     appends: AtomicUsize,
-    calls: AtomicUsize,
+    pub calls: AtomicUsize,
     pub dead: Notify,
 }
 
@@ -226,6 +233,13 @@ impl Wire for DyingWire {
 
 struct Collected(CollectorHandle);
 
+/// In memory where there is room for it: a disk that syncs would be most of a test's time, and what it must keep is
+/// tested elsewhere.
+pub fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder")
+}
+
 #[async_trait]
 impl Facts for Collected {
     async fn fresh(&self, app: &AppId) -> Arc<Snapshot> {
@@ -256,7 +270,7 @@ pub struct Rig {
 pub struct Console {
     pub engine: Engine,
     pub reaper: Arc<Reaper>,
-    _collector: CollectorHandle,
+    _collector: Option<CollectorHandle>,
 }
 
 impl Rig {
@@ -271,7 +285,7 @@ impl Rig {
             start: base,
             clock: Arc::new(Watching(Arc::clone(&hand))),
         });
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder();
         Self { sim: Arc::new(sim), hand, folder, prepared: Mutex::new(0) }
     }
 
@@ -320,20 +334,36 @@ impl Rig {
             known(HYDERABAD) && asked(MUMBAI)
         });
         tokio::time::timeout(STUCK, first).await.expect("read within the bound").expect("the collector lives");
-        let engine = Engine::open(EngineParts {
+        let facts = Arc::new(Collected(collector.clone()));
+        Console { engine: self.engine(store, &connection, facts), reaper, _collector: Some(collector) }
+    }
+
+    /// A console whose facts are read when the engine asks, and only those of its app.
+    pub async fn direct_console(&self, death: Death) -> Console {
+        let reaper = Reaper::new(death);
+        let connection = self.connection(&reaper).await;
+        let store = DyingStore { inner: self.store(), reaper: Arc::clone(&reaper) };
+        let clock = Arc::new(Watching(Arc::clone(&self.hand)));
+        let sent = Arc::clone(&reaper);
+        let version = move || sent.calls.load(Ordering::SeqCst) as u64;
+        let facts = Arc::new(Direct::new(Arc::clone(&BANK.0), connection.reader(), clock, version));
+        Console { engine: self.engine(store, &connection, facts), reaper, _collector: None }
+    }
+
+    fn engine(&self, store: DyingStore, connection: &Connection, facts: Arc<dyn Facts>) -> Engine {
+        Engine::open(EngineParts {
             store: Arc::new(store),
             reader: connection.reader(),
-            writer: Some(aws::write::writer(&connection)),
+            writer: Some(aws::write::writer(connection)),
             outside: Arc::new(Nowhere),
             hands: None,
-            facts: Arc::new(Collected(collector.clone())),
+            facts,
             clock: Arc::new(Moving(Arc::clone(&self.hand))),
             estate: Arc::clone(&BANK.0),
             runbooks: BANK.1.clone(),
             permissions: Permissions::default(),
         })
-        .expect("the engine opens");
-        Console { engine, reaper, _collector: collector }
+        .expect("the engine opens")
     }
 
     /// Hyderabad writes and has the traffic; Mumbai was gone and is back.
@@ -402,7 +432,7 @@ impl Rig {
 }
 
 /// Moments differ between two runs; what is so does not.
-fn strip_times(text: &str) -> String {
+pub fn strip_times(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("2026-") {

@@ -1,0 +1,449 @@
+//! The engine and the SDK on a small simulated estate: facts are read by the probes of the app under test alone, when
+//! somebody asks for them, and all cases of one thread share one set of clients. Several hundred runs a second would be
+//! too much to ask; some tens are had.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use pointsman::{
+    aws::{self, Connection, ConnectionSettings, Reader, Transport, Wire, WireFailure, connection::TimeBudget},
+    domain::{AppId, Clock, Estate, RegionId, RunbookId, Timestamp},
+    engine::{Engine, EngineParts, Permissions, SqliteStore},
+    estate,
+    outside::{Simulated, simulated::Control},
+    probes,
+    runbook::{
+        plan::{Plan, PlanRequest},
+        spec::RunbookSpec,
+    },
+    sim::{
+        Options, Reply, Sim,
+        fault::{Fault, FaultKind, LateAnswer, ProgramEnd},
+        gate, route,
+        wire::{Protocol, Refusal},
+    },
+    steps,
+};
+
+use super::{
+    cases::{BEFORE, ESTATE, runbooks},
+    rig::{Death, Direct, DyingStore, HYDERABAD, Hand, MUMBAI, Moving, Reaper, Watching, strip_times},
+};
+
+/// What becomes of the call under test, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    Ok,
+    Refused,
+    Throttled,
+    TimeoutApplied,
+    TimeoutNotApplied,
+    LandsLate,
+    ExpiredCredentials,
+    StaleRead,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::Refused,
+        Self::Throttled,
+        Self::TimeoutApplied,
+        Self::TimeoutNotApplied,
+        Self::LandsLate,
+        Self::ExpiredCredentials,
+        Self::StaleRead,
+    ];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Throttled => "throttled",
+            Self::TimeoutApplied => "time-out, applied",
+            Self::TimeoutNotApplied => "time-out, not applied",
+            Self::LandsLate => "lands late",
+            Self::ExpiredCredentials => "credentials expired",
+            Self::StaleRead => "stale read",
+        }
+    }
+}
+
+/// Later than the reads that must agree before "nothing happened" is believed.
+const LATE_SECONDS: u64 = 120;
+const STALE_SECONDS: u64 = 60;
+/// Trouble with reading lasts so long, estate time.
+pub const READS_TROUBLED: Duration = Duration::from_secs(45);
+/// Nothing here takes longer on the wall; a case that does is stuck.
+pub const STUCK: Duration = Duration::from_secs(60);
+
+/// One simulated estate, and what happens to the call under test.
+pub struct Stage {
+    pub sim: Sim,
+    pub hand: Arc<Hand>,
+    reaper: Mutex<Arc<Reaper>>,
+    trouble: Mutex<Option<Trouble>>,
+    /// Grows with each call with side effects and each trouble.
+    version: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    /// Of the next call of this operation.
+    Call(&'static str, Outcome),
+    /// Of everything that is read, until this moment.
+    Reads(Outcome, Timestamp),
+}
+
+impl Stage {
+    fn reaper(&self) -> Arc<Reaper> {
+        Arc::clone(&lock(&self.reaper))
+    }
+
+    pub fn arrives(&self, reaper: &Arc<Reaper>) {
+        *lock(&self.reaper) = Arc::clone(reaper);
+    }
+
+    pub fn trouble(&self, trouble: Trouble) {
+        *lock(&self.trouble) = Some(trouble);
+        self.version.fetch_add(1, Ordering::SeqCst);
+        if let Trouble::Reads(Outcome::StaleRead, until) = trouble {
+            for service in ["rds", "route53", "monitoring", "backup"] {
+                let kind =
+                    FaultKind::StaleReads { service: service.into(), region: None, operation: None, seconds: 30 };
+                self.inject(kind, Some(until));
+            }
+        }
+    }
+
+    /// The trouble of this call, which it has once.
+    fn spend(&self, operation: &str) -> Option<Outcome> {
+        let mut trouble = lock(&self.trouble);
+        match *trouble {
+            Some(Trouble::Call(of, outcome)) if of == operation => {
+                *trouble = None;
+                Some(outcome)
+            }
+            _ => None,
+        }
+    }
+
+    fn reads_troubled(&self) -> Option<Outcome> {
+        match *lock(&self.trouble) {
+            Some(Trouble::Reads(outcome, until)) if self.sim.now() < until => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn inject(&self, kind: FaultKind, until: Option<Timestamp>) -> u64 {
+        self.sim.inject(Fault { id: 0, kind, from: None, until }).expect("a fault the simulator knows")
+    }
+
+    /// The request while the faults stand; they end with it.
+    fn under(&self, kinds: Vec<FaultKind>, request: http::Request<Bytes>) -> Reply {
+        let faults: Vec<u64> = kinds.into_iter().map(|kind| self.inject(kind, None)).collect();
+        let reply = self.sim.handle(request);
+        for fault in faults {
+            self.sim.clear(fault).expect("it was there");
+        }
+        reply
+    }
+
+    fn meet(&self, outcome: Outcome, request: http::Request<Bytes>) -> Result<Reply, WireFailure> {
+        let target = route::target(&request);
+        let regions = || self.sim_regions().into_iter();
+        Ok(match outcome {
+            Outcome::Ok => self.sim.handle(request),
+            Outcome::Refused => {
+                let refusal =
+                    Refusal::new(http::StatusCode::FORBIDDEN, denied(target.protocol), "not authorized to perform");
+                Reply::Answer { after: Duration::ZERO, response: refusal.answer(target.protocol, "req-refused") }
+            }
+            Outcome::Throttled => {
+                let kind = |region| FaultKind::Throttling { region, service: None, share: 1.0 };
+                self.under(regions().map(kind).collect(), request)
+            }
+            Outcome::ExpiredCredentials => {
+                let kind = |region| FaultKind::CredentialsExpired { region };
+                self.under(regions().map(kind).collect(), request)
+            }
+            Outcome::TimeoutApplied => {
+                self.sim.handle(request);
+                return Err(WireFailure::TimedOut);
+            }
+            Outcome::TimeoutNotApplied => return Err(WireFailure::TimedOut),
+            Outcome::LandsLate => {
+                let kind = FaultKind::LateEffect {
+                    service: Some(target.service_word.clone()),
+                    operation: Some(target.operation.clone()),
+                    count: 1,
+                    after_seconds: LATE_SECONDS,
+                    answer: LateAnswer::Lost,
+                };
+                self.inject(kind, None);
+                self.sim.handle(request)
+            }
+            Outcome::StaleRead => {
+                let kind = FaultKind::StaleReads {
+                    service: target.service_word.clone(),
+                    region: None,
+                    operation: None,
+                    seconds: STALE_SECONDS,
+                };
+                self.inject(kind, Some(self.sim.now() + Duration::from_mins(30)));
+                self.sim.handle(request)
+            }
+        })
+    }
+
+    fn sim_regions(&self) -> Vec<RegionId> {
+        [MUMBAI, HYDERABAD, "us-east-1"].map(RegionId::new).into()
+    }
+
+    fn call(&self, request: http::Request<Bytes>) -> Result<Reply, WireFailure> {
+        let target = route::target(&request);
+        if gate::reads(&target.operation) {
+            return match self.reads_troubled().filter(|_| target.service_word != "sts") {
+                None | Some(Outcome::StaleRead) => Ok(self.sim.handle(request)),
+                Some(outcome) => self.meet(outcome, request),
+            };
+        }
+        self.act(|| match self.spend(&target.operation) {
+            None => Ok(self.sim.handle(request)),
+            Some(outcome) => self.meet(outcome, request),
+        })
+    }
+
+    /// A call with side effects may be the last thing that the program does.
+    fn act(&self, call: impl FnOnce() -> Result<Reply, WireFailure>) -> Result<Reply, WireFailure> {
+        let reaper = self.reaper();
+        let n = reaper.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        if reaper.death == Death::BeforeCall(n) {
+            reaper.dead.notify_one();
+            return Ok(Reply::BlackHole);
+        }
+        let reply = call();
+        self.version.fetch_add(1, Ordering::SeqCst);
+        if reaper.death == Death::AfterCall(n) {
+            reaper.dead.notify_one();
+            return Ok(Reply::BlackHole);
+        }
+        reply
+    }
+
+    fn program(&self, path: &str, body: String) -> Result<Reply, WireFailure> {
+        let post = |body: String| {
+            let request = http::Request::post(path).body(Bytes::from(body)).expect("a request");
+            Ok(self.sim.handle(request))
+        };
+        if !body.starts_with("{\"run\"") {
+            return match self.reads_troubled() {
+                None | Some(Outcome::StaleRead) => post(body),
+                Some(_) => Err(WireFailure::Refused),
+            };
+        }
+        self.act(|| {
+            let how = match self.spend("Run") {
+                None | Some(Outcome::Ok) => return post(body),
+                Some(Outcome::Refused) => ProgramEnd::Fails,
+                Some(Outcome::TimeoutApplied) => ProgramEnd::CutAfter,
+                Some(Outcome::TimeoutNotApplied) => ProgramEnd::CutBefore,
+                Some(other) => panic!("{other:?} is nothing that a program can meet"),
+            };
+            let fault = self.inject(FaultKind::ProgramEnds { program: "/opt/bank/velero".into(), how }, None);
+            let reply = post(body);
+            self.sim.clear(fault).expect("it was there");
+            reply
+        })
+    }
+
+    /// Effects by operation and by what was asked for, without what differs from run to run by time alone.
+    pub fn effects(&self) -> BTreeMap<String, usize> {
+        let mut effects = BTreeMap::new();
+        for call in self.sim.calls().into_iter().filter(|call| call.effect) {
+            *effects.entry(call.operation).or_default() += 1;
+        }
+        effects
+    }
+
+    /// Who writes, what there is and where DNS points, as the simulator itself says it.
+    pub fn world(&self) -> String {
+        let state = self.sim.state();
+        let parts = ["global_clusters", "db_instances", "records", "health_checks"].map(|part| {
+            assert!(!state[part].is_null(), "{part}: {state:#}");
+            strip_times(&state[part].to_string())
+        });
+        parts.join(" | ").replace("\"backing-up\"", "\"available\"")
+    }
+}
+
+fn denied(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Query | Protocol::RestXml => "AccessDenied",
+        Protocol::RestJson | Protocol::Json | Protocol::Cbor => "AccessDeniedException",
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("not poisoned")
+}
+
+/// The stage that is on; clients, clock and programs go to it.
+#[derive(Clone, Default)]
+struct Current(Arc<Mutex<Option<Arc<Stage>>>>);
+
+impl std::fmt::Debug for Current {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Current")
+    }
+}
+
+impl Current {
+    fn stage(&self) -> Arc<Stage> {
+        lock(&self.0).clone().expect("a stage is on")
+    }
+}
+
+impl Clock for Current {
+    fn now(&self) -> Timestamp {
+        Watching(Arc::clone(&self.stage().hand)).now()
+    }
+    fn wall(&self) -> Timestamp {
+        Watching(Arc::clone(&self.stage().hand)).wall()
+    }
+    fn monotonic(&self) -> Duration {
+        Watching(Arc::clone(&self.stage().hand)).monotonic()
+    }
+    fn speed(&self) -> f64 {
+        1.0
+    }
+}
+
+async fn arrived(reply: Result<Reply, WireFailure>) -> Result<http::Response<Bytes>, WireFailure> {
+    match reply? {
+        Reply::Answer { response, .. } => Ok(response),
+        Reply::Refused => Err(WireFailure::Refused),
+        Reply::BlackHole => std::future::pending().await,
+        Reply::Lost { .. } => Err(WireFailure::Broken),
+    }
+}
+
+impl Wire for Current {
+    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, WireFailure>> {
+        Box::pin(arrived(self.stage().call(request)))
+    }
+}
+
+#[async_trait]
+impl Control for Current {
+    async fn post(&self, path: &str, body: String) -> Result<(u16, String), String> {
+        let response = arrived(self.stage().program(path, body)).await.map_err(|failure| failure.to_string())?;
+        Ok((response.status().as_u16(), String::from_utf8_lossy(response.body()).into_owned()))
+    }
+}
+
+pub static BENCH: LazyLock<(Arc<Estate>, Vec<Arc<RunbookSpec>>)> = LazyLock::new(|| {
+    let texts: Vec<String> = runbooks().into_iter().chain(BEFORE.map(str::to_owned)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let loaded = estate::load_text(ESTATE, &texts, probes::CATALOGUE, steps::CATALOGUE);
+    let found: Vec<String> = loaded.errors().map(ToString::to_string).collect();
+    assert!(found.is_empty(), "{found:#?}");
+    (loaded.estate.expect("an estate without errors"), loaded.runbooks)
+});
+
+/// Clients that outlive the cases of a thread.
+pub struct Bench {
+    current: Current,
+    reader: Reader,
+    connection: Connection,
+}
+
+impl Bench {
+    pub async fn new() -> Self {
+        let current = Current::default();
+        let transport = Transport::Wire(Arc::new(current.clone()));
+        let clock: Arc<dyn Clock> = Arc::new(current.clone());
+        let mut settings = ConnectionSettings::for_estate(&BENCH.0, transport, BTreeMap::new(), clock);
+        settings.budget = TimeBudget { connect: STUCK, attempt: STUCK, operation: STUCK };
+        let connection = Connection::open(settings).await;
+        let reader = connection.reader();
+        Self { current, reader, connection }
+    }
+
+    /// A new estate, standing at its first moment.
+    pub fn stage(&self) -> Arc<Stage> {
+        let base = Timestamp::parse("2026-11-20T09:00:00Z").expect("a time");
+        let hand = Arc::new(Hand::at(base));
+        let sim = Sim::new(Options {
+            estate: Arc::clone(&BENCH.0),
+            seed: 7,
+            speed: 1.0,
+            start: base,
+            clock: Arc::new(Watching(Arc::clone(&hand))),
+        });
+        let reaper = Mutex::new(Reaper::new(Death::Never));
+        let stage = Arc::new(Stage { sim, hand, reaper, trouble: Mutex::new(None), version: AtomicU64::new(0) });
+        *lock(&self.current.0) = Some(Arc::clone(&stage));
+        stage
+    }
+
+    pub fn facts(&self) -> Direct {
+        let current = self.current.clone();
+        let version = move || current.stage().version.load(Ordering::SeqCst);
+        Direct::new(Arc::clone(&BENCH.0), self.reader.clone(), Arc::new(self.current.clone()), version)
+    }
+
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub fn writer(&self) -> aws::Writer {
+        aws::write::writer(&self.connection)
+    }
+
+    pub fn outside(&self) -> Simulated {
+        Simulated(Arc::new(self.current.clone()))
+    }
+
+    /// One console on the journal; dropping it is the death of the program.
+    pub fn console(&self, stage: &Arc<Stage>, journal: &Path, death: Death) -> Console {
+        let reaper = Reaper::new(death);
+        stage.arrives(&reaper);
+        let inner = SqliteStore::open(journal).expect("the journal opens");
+        let engine = Engine::open(EngineParts {
+            store: Arc::new(DyingStore { inner, reaper: Arc::clone(&reaper) }),
+            reader: self.reader.clone(),
+            writer: Some(self.writer()),
+            outside: Arc::new(self.outside()),
+            hands: Some(Arc::new(self.outside())),
+            facts: Arc::new(self.facts()),
+            clock: Arc::new(Moving(Arc::clone(&stage.hand))),
+            estate: Arc::clone(&BENCH.0),
+            runbooks: BENCH.1.clone(),
+            permissions: Permissions::default(),
+        });
+        Console { engine: engine.expect("the engine opens"), reaper }
+    }
+}
+
+pub struct Console {
+    pub engine: Engine,
+    pub reaper: Arc<Reaper>,
+}
+
+impl Console {
+    pub async fn plan(&self, runbook: &str, app: &str) -> Arc<Plan> {
+        let request = PlanRequest::new(RunbookId::new(runbook), AppId::new(app));
+        self.engine.plan(&request).await.expect("a plan")
+    }
+}
