@@ -307,6 +307,7 @@ fn a_wave_is_declared_by_its_phrase_killed_and_resumed_as_one_without_sending_tw
     assert!(phrase.starts_with("1 app to Hyderabad, up to "), "the loss is in the phrase: {phrase}");
     let begun = talk.wait("wave ");
     let id = begun.trim_start_matches("wave ").split(':').next().expect("an id").to_owned();
+    assert!(step_through(&mut talk, Some("override promote")), "it asks:\n{}", talk.seen.join("\n"));
     talk.child.kill().expect("killed with SIGKILL");
     talk.child.wait().expect("gone");
 

@@ -132,7 +132,7 @@ async fn run_wave(common: &Common, args: &RunArgs, role: &str, outage_at: Option
     may_answer(&core, common)?;
     let request = WaveRequest {
         role: role.to_owned(),
-        apps: args.app.iter().map(|app| AppId::new(app)).collect(),
+        apps: args.app.iter().map(AppId::new).collect(),
         parallel_max: args.parallel,
         variant: args.variant(),
     };

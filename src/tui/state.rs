@@ -325,8 +325,7 @@ impl State {
     #[must_use]
     pub fn run_of(&self, screen: &Screen) -> Option<&Arc<RunState>> {
         match (screen, self.selected()) {
-            (Screen::Run(id) | Screen::Switch(id), _) => self.run(*id),
-            (Screen::WaveRuns(_), Some(Target::Run(id))) => self.run(*id),
+            (Screen::Run(id) | Screen::Switch(id), _) | (Screen::WaveRuns(_), Some(Target::Run(id))) => self.run(*id),
             _ => None,
         }
     }

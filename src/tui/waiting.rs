@@ -84,7 +84,7 @@ pub fn others(run: &RunState, runs: &Runs) -> Option<String> {
             .iter()
             .any(|ended| ended.app == *app && ended.completed() && ended.wave.as_deref() == Some(mark.id.as_str()))
     };
-    let waits: Vec<&str> = mark.after.iter().filter(|app| !through(app)).map(|app| app.as_str()).collect();
+    let waits: Vec<&str> = mark.after.iter().filter(|app| !through(app)).map(crate::domain::AppId::as_str).collect();
     if waits.is_empty() { Some("its turn".to_owned()) } else { Some(format!("for {}", waits.join(", "))) }
 }
 

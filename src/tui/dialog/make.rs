@@ -212,9 +212,9 @@ impl Dialog {
     pub fn declare_wave(wave: &Arc<Wave>, picture: &Picture, primary: &RegionId) -> Self {
         let first = wave.items.first().map(|item| &item.plan);
         let mut lines = vec![SafeText::new(format!(
-            "wave {} · {} apps to {} {}, at most {} at a time",
+            "wave {} · {} to {} {}, at most {} at a time",
             words::wave(&wave.id),
-            wave.items.len(),
+            apps(wave.items.len()),
             wave.target_name,
             wave.target_region,
             wave.parallel_max
@@ -254,7 +254,7 @@ impl Dialog {
         };
         Self::new(
             Purpose::DeclareWave { wave: Arc::clone(wave), outage_at: outage_since(picture, primary) },
-            format!("DECLARE WAVE · {} apps to {}", wave.items.len(), wave.target_name),
+            format!("DECLARE WAVE · {} to {}", apps(wave.items.len()), wave.target_name),
             lines,
             wave_fields(wave.phrase()),
             hazard,
@@ -314,6 +314,10 @@ fn declaration_fields(plan: &Plan) -> Vec<Field> {
             Want::OneOf(vec![plan.target_region.to_string(), plan.target_name.to_string()]),
         ),
     ]
+}
+
+fn apps(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "app" } else { "apps" })
 }
 
 fn wave_fields(phrase: String) -> Vec<Field> {

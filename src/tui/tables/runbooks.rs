@@ -25,7 +25,7 @@ pub const COLUMNS: [Column; 8] = [
     Column::left("RUNBOOK", 14, 30, 0),
     Column::left("APP", 12, 24, 0),
     Column::left("KIND", 10, 12, 3),
-    Column::left("MODE", 5, 9, 0),
+    Column::left("MODE", 9, 9, 0),
     Column::right("CLOCK", 7, 9, 1),
     Column::left("STANDS", 20, 160, 0),
 ];

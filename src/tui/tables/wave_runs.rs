@@ -24,13 +24,13 @@ const ALWAYS: Duration = Duration::MAX;
 pub const COLUMNS: [Column; 9] = [
     Column::left("", 1, 1, 0),
     Column::right("#", 3, 4, 0),
-    Column::left("APP", 14, 22, 0),
+    Column::left("APP", 12, 22, 0),
     Column::left("RUN", 7, 8, 2),
-    Column::left("MODE", 5, 9, 0),
-    Column::right("CLOCK", 7, 9, 0),
-    Column::left("TARGET", 9, 16, 1),
+    Column::left("MODE", 9, 9, 0),
+    Column::right("CLOCK", 8, 9, 0),
+    Column::left("TARGET", 14, 18, 1),
     Column::left("STEPS", 12, 40, 3),
-    Column::left("WAITS FOR", 20, 120, 0),
+    Column::left("WAITS FOR", 18, 120, 0),
 ];
 
 #[must_use]

@@ -84,7 +84,7 @@ fn head(state: &State, run: &RunState, area: Rect) -> Vec<Line> {
     if let Some(since) = run.unprotected_since {
         let home = state.app(&plan.app).map_or_else(String::new, |app| {
             let ways = ["re-protect", "failback"].iter().filter_map(|role| app.runbooks.get(*role));
-            let ways: Vec<&str> = ways.map(|runbook| runbook.as_str()).collect();
+            let ways: Vec<&str> = ways.map(crate::domain::RunbookId::as_str).collect();
             if ways.is_empty() { String::new() } else { format!("; the way home: {}", ways.join(", ")) }
         });
         let said = format!("   {} is UNPROTECTED since {}{home}", plan.app_name, zone.clock(since));
