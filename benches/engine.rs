@@ -4,6 +4,8 @@
 //! a wave of 1,000 apps. The steps run a program that ends at once and the operator answers at once, so what is left
 //! is the engine, the journal and the disk under it: `TMPDIR` moves that.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures the wall")]
+
 use std::{
     collections::BTreeMap,
     path::Path,

@@ -10,6 +10,9 @@
 //! run, every death around a call, and every eighth of the other places, another eighth in each cell of the table.
 //! `POINTSMAN_EXHAUSTIVE=whole` runs all (`.ci/run` does); `POINTSMAN_EXHAUSTIVE_ONLY=KIND` one row.
 
+#![allow(clippy::disallowed_methods, reason = "how long a cell took is told on the wall")]
+#![allow(clippy::type_complexity, clippy::format_collect, clippy::single_match_else, reason = "a table of a test")]
+
 #[path = "exhaustive/bench.rs"]
 mod bench;
 #[path = "exhaustive/cases.rs"]

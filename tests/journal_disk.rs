@@ -220,7 +220,7 @@ fn of_two_processes_one_drives_and_the_one_that_lost_the_run_cannot_append() {
     let Lease { run, epoch, held } = lease;
     drop(held);
     assert_eq!(other.told("take"), "child took epoch 2");
-    assert!(matches!(store.take(RunId(1)), Err(StoreError::Driven(RunId(1)))), "not while the other lives");
+    assert!(matches!(store.take(RunId(1)), Err(StoreError::Driven { run: RunId(1), .. })), "not while the other lives");
     let stale = Lease { run, epoch, held: Box::new(()) };
     let refused = store.append(&stale, &line("sent"));
     assert_eq!(refused.unwrap_err(), StoreError::Superseded { run: RunId(1), ours: 1, current: 2 });

@@ -5,6 +5,8 @@
 //! The moments are drawn from the seed that is printed: a number of records in the journal, of lines on the screen, or
 //! of milliseconds.
 
+#![allow(clippy::disallowed_methods, reason = "a test of a program that runs on the wall")]
+
 mod shell;
 
 use std::time::{Duration, Instant};

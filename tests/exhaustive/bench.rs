@@ -161,7 +161,7 @@ impl Stage {
 
     fn meet(&self, outcome: Outcome, request: http::Request<Bytes>) -> Result<Reply, WireFailure> {
         let target = route::target(&request);
-        let regions = || self.sim_regions().into_iter();
+        let regions = || Self::sim_regions().into_iter();
         Ok(match outcome {
             Outcome::Ok => self.sim.handle(request),
             Outcome::Refused => {
@@ -206,7 +206,7 @@ impl Stage {
         })
     }
 
-    fn sim_regions(&self) -> Vec<RegionId> {
+    fn sim_regions() -> Vec<RegionId> {
         [MUMBAI, HYDERABAD, "us-east-1"].map(RegionId::new).into()
     }
 

@@ -1,6 +1,7 @@
 //! The real program as a child: a served simulator, commands pointed at it, and somebody who answers its prompts.
 //! Every wait is for a line, a record or an exit, with a bound.
 
+#![allow(clippy::disallowed_methods, reason = "a test of a program that runs on the wall")]
 #![allow(dead_code, reason = "each test crate that includes it uses its own part")]
 
 use std::{
