@@ -68,8 +68,10 @@ async fn prepared(bench: &Bench, case: &Case) -> Arc<Stage> {
                 stage.hand.advance(Duration::from_hours(3));
             }
             id => {
+                // Between two of the schedule's own, and long enough to be there before the schedule has copied it.
+                stage.hand.advance(Duration::from_mins(5));
                 carry_out(bench, &stage, &facts, case.app, id).await;
-                stage.hand.advance(Duration::from_hours(3));
+                stage.hand.advance(Duration::from_mins(8));
             }
         }
     }
@@ -341,7 +343,12 @@ async fn every_place(bench: &Bench, case: &Case, outcome: Outcome, part: Part, t
     let name = |death| format!("{} / {} / {death:?}", case.kind, outcome.word());
     if matches!(case.does, Does::Calls(_) | Does::Runs) {
         assert!(whole.end.effects.values().all(|count| *count == 1), "{:?}", whole.end);
-        assert!(whole.calls > 0 && undisturbed.calls > 0, "{}: the call was never made", case.kind);
+        assert!(
+            whole.calls > 0 && undisturbed.calls > 0,
+            "{}: the call was never made: {:#?}",
+            case.kind,
+            undisturbed.end.log
+        );
     } else {
         assert!(whole.end.effects.is_empty() && whole.calls == 0, "{:?}", whole.end);
     }

@@ -111,7 +111,7 @@ pub static CASES: &[Case] = &[
     .after(&["detach", "new-global", "rejoin"]),
     acts("rds.promote-replica", "rds", "PromoteReadReplica", "component = \"db\"\ntarget = \"recovery\""),
     acts("rds.snapshot", "rds", "CreateDBSnapshot", "component = \"db\"\ntarget = \"primary\""),
-    acts("rds.copy-snapshot", "rds", "CopyDBSnapshot", "component = \"db\"\ntarget = \"recovery\"").after(&["keep"]),
+    acts("rds.copy-snapshot", "plain", "CopyDBSnapshot", "component = \"db\"\ntarget = \"recovery\"").after(&["keep"]),
     acts(
         "rds.restore-from-snapshot",
         "rds",
@@ -240,6 +240,23 @@ replica = "core-hyd"
 recovery_instance = "core-dr"
 snapshot_every = "15m"
 snapshot_copied = true
+size = "200GB"
+kms_keys = { primary = "arn:aws:kms:ap-south-1:111122223333:key/mum", recovery = "arn:aws:kms:ap-south-2:111122223333:key/hyd" }
+
+[[app]]
+id = "plain"
+name = "A database whose snapshots nobody copies by schedule"
+tier = 1
+criticality = "high"
+strategy = "warm-standby"
+rpo = "15m"
+rto = "1h"
+
+[[app.component]]
+id = "db"
+kind = "rds-instance"
+instance = "ledger"
+recovery_instance = "ledger-dr"
 size = "200GB"
 kms_keys = { primary = "arn:aws:kms:ap-south-1:111122223333:key/mum", recovery = "arn:aws:kms:ap-south-2:111122223333:key/hyd" }
 
