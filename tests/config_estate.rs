@@ -328,7 +328,7 @@ fn the_bundled_estate_and_its_folder_are_the_same() {
     assert_eq!(lines(&inside.diagnostics), lines(&outside.diagnostics));
     let digests = |loaded: &Loaded| -> Vec<String> { loaded.runbooks.iter().map(|r| r.digest.clone()).collect() };
     assert_eq!(digests(&inside), digests(&outside));
-    assert_eq!(digests(&inside).len(), 3);
+    assert_eq!(digests(&inside).len(), 20);
 }
 
 #[test]

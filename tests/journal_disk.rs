@@ -216,7 +216,10 @@ fn of_two_processes_one_drives_and_the_one_that_lost_the_run_cannot_append() {
     let lease = create(&store);
     let mut other =
         Other::start("of_two_processes_one_drives_and_the_one_that_lost_the_run_cannot_append", folder.path());
-    assert_eq!(other.told("take"), "child refused: run 1 is driven by another process on this machine");
+    assert_eq!(
+        other.told("take"),
+        format!("child refused: run 1 is driven by another process on this machine, number {}", std::process::id())
+    );
     let Lease { run, epoch, held } = lease;
     drop(held);
     assert_eq!(other.told("take"), "child took epoch 2");

@@ -346,4 +346,12 @@ macro_rules! ways_home {
 ways_home! {
     core_banking_goes_to_the_cloud_and_comes_home: "core-banking",
     agent_payment_is_restored_and_comes_home: "agent-payment",
+    cross_sell_is_restored_and_comes_home: "cross-sell",
+    inventory_is_restored_and_comes_home: "inventory",
+    customer_assistance_is_restored_and_comes_home: "customer-assistance",
+    vendor_assistance_is_restored_and_comes_home: "vendor-assistance",
+    payments_is_promoted_and_comes_home: "payments",
+    statements_are_restored_from_a_copied_snapshot_and_come_home: "statements",
+    the_lab_is_restored_and_comes_home: "backup-lab",
+    webank_is_rebuilt_by_its_programs_and_comes_home: "webank",
 }

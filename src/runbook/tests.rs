@@ -619,7 +619,7 @@ fn a_report_of_a_step_that_the_new_plan_does_not_have_is_dropped() {
     machine.replanned(|_| Way::Reads);
     assert!(!machine.waits_for(&survey));
     machine.report(&survey, Report::Surveyed(Err("too late".into())));
-    assert!(matches!(machine.next(&moment(2)), Do::Append(event) if matches!(*event, Event::Completed { .. })));
+    assert!(matches!(machine.next(&moment(2)), Do::Append(event) if matches!(*event, Event::Measured { .. })));
 }
 
 #[test]
