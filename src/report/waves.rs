@@ -36,7 +36,7 @@ pub fn wave(wave: &Wave, role: &str) -> String {
         let after: Vec<&str> = item.after.iter().map(crate::domain::AppId::as_str).collect();
         let waits = if after.is_empty() { String::new() } else { format!(", after {}", after.join(" and ")) };
         let loss = match item.loss {
-            Loss::Nothing => "loses nothing".to_owned(),
+            Loss::Nothing => "asks for no loss".to_owned(),
             Loss::UpTo(rung) => format!("may lose up to {}", short(rung)),
             Loss::Unbounded => "loss not bounded: asked when its turn comes".to_owned(),
         };

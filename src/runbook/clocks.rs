@@ -433,6 +433,12 @@ pub fn loss_window(state: &RunState, timeline: &Timeline, now: Timestamp) -> Los
                 unbounded = true;
                 words.push(format!("{}: nothing bounded the loss when it was accepted", planned.title));
             }
+            // In a wave the phrase of the list accepted it: nobody was asked again, and the plan said since when.
+            None if planned.loss.as_ref().is_some_and(|loss| loss.since.is_some()) => {
+                let since = planned.loss.as_ref().and_then(|loss| loss.since);
+                from = from.min(since).or(since);
+                words.push(format!("{}: from what the plan knew until it was done", planned.title));
+            }
             None if timeline.sent.contains(&step.id) => {
                 unbounded = true;
                 words.push(format!("{}: sent without anything that bounds the loss", planned.title));

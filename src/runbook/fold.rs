@@ -169,6 +169,10 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             course.shown.epoch = *epoch;
             course.shown.principal = principal.clone();
             course.armed = declaration.is_some();
+            // From here on it is this person's word; who declared the run stays in its first record.
+            if let Some(declaration) = declaration {
+                course.shown.declaration.who = declaration.who.clone();
+            }
             if declaration.is_some() && matches!(course.ask, Some(Ask::Rearm)) {
                 course.ask = None;
             }

@@ -470,6 +470,9 @@ fn a_resume_is_a_new_driver_and_keeps_what_was_confirmed() {
     tape.put(driven(2));
     assert_eq!(decide::judge(&tape.course, 1, &readings(Holds::Yes), None), Judged::Go);
     assert_eq!(tape.course.shown.epoch, 2);
+    let ravi = Declaration { who: "ravi".into(), ..declaration() };
+    tape.put(Event::Driven { epoch: 3, principal: "arn".into(), declaration: Some(ravi) });
+    assert_eq!(tape.course.shown.declaration.who.as_str(), "ravi", "what is said from here on is said by him");
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl Dialog {
             }
         }
         if !none.is_empty() {
-            lines.push(SafeText::new(format!("loses nothing: {}", none.join(", "))));
+            lines.push(SafeText::new(format!("no step of theirs asks for a loss: {}", none.join(", "))));
         }
         if !unbounded.is_empty() {
             lines.push(SafeText::new(format!("not bounded, asked when its turn comes: {}", unbounded.join(", "))));

@@ -48,7 +48,7 @@ pub fn rows(estate: &Estate, pane: &WavePane) -> List {
 #[must_use]
 pub fn loss_cell(loss: Loss) -> CellText {
     match loss {
-        Loss::Nothing => CellText::dim("nothing").sorted_by(0.0),
+        Loss::Nothing => CellText::dim("not asked").sorted_by(0.0),
         Loss::UpTo(rung) => {
             CellText::new(format!("up to {}", short(rung)), Role::HazardDataLoss).sorted_by_duration(Some(rung))
         }
