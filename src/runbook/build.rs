@@ -128,7 +128,7 @@ pub fn target(runbook: &RunbookSpec) -> Side {
         return Side::Primary;
     }
     targets.next().unwrap_or(match runbook.kind {
-        RunbookKind::Failback => Side::Primary,
+        RunbookKind::Failback | RunbookKind::ReProtect => Side::Primary,
         _ => Side::Recovery,
     })
 }
