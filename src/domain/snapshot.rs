@@ -66,6 +66,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The facts of one app. They lie side by side: a wave plans a thousand apps on one snapshot.
+    pub fn of_app<'a>(&'a self, app: &AppId) -> impl Iterator<Item = (&'a FactId, &'a Slot<Fact>)> + use<'a> {
+        let first = FactId {
+            app: app.clone(),
+            component: ComponentId::new(""),
+            region: RegionId::new(""),
+            what: What::Topology,
+        };
+        let app = app.clone();
+        self.facts.range(first..).take_while(move |(id, _)| id.app == app)
+    }
+
     #[must_use]
     pub fn empty(mode: Mode, taken_at: Timestamp) -> Self {
         Self {

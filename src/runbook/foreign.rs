@@ -61,9 +61,8 @@ pub fn stood(facts: &Facts<'_>, now: Timestamp) -> Stood {
         for set in facts.records(&component.id, now).map(|(sets, _)| sets).unwrap_or_default() {
             mark(Of::Record(record_name(set)), record_value(set));
         }
-        for (id, slot) in &facts.snapshot.facts {
-            if id.app == facts.app.id
-                && id.component == component.id
+        for (id, slot) in facts.snapshot.of_app(&facts.app.id) {
+            if id.component == component.id
                 && id.what == What::Instance
                 && let At::Fresh(seen) = slot.at(now)
                 && let Fact::Instance(instance) = &seen.value

@@ -95,11 +95,10 @@ impl<'a> Facts<'a> {
 
     /// Everything seen of one shape of one component, whatever the Region it was read in.
     fn seen(&self, component: &ComponentId, what: What) -> impl Iterator<Item = &'a Observation<Fact>> + use<'a> {
-        let (app, component) = (self.app.id.clone(), component.clone());
+        let component = component.clone();
         self.snapshot
-            .facts
-            .iter()
-            .filter(move |(id, _)| id.what == what && id.component == component && id.app == app)
+            .of_app(&self.app.id)
+            .filter(move |(id, _)| id.what == what && id.component == component)
             .filter_map(|(_, slot)| slot.last.as_ref())
     }
 
@@ -305,9 +304,8 @@ fn health_check(facts: &Facts<'_>, component: &str, wanted: bool, now: Timestamp
     let id = ComponentId::new(component);
     let newest = facts
         .snapshot
-        .facts
-        .iter()
-        .filter(|(key, _)| key.what == What::HealthCheck && key.component == id && key.app == facts.app.id)
+        .of_app(&facts.app.id)
+        .filter(|(key, _)| key.what == What::HealthCheck && key.component == id)
         .map(|(_, slot)| slot.at(now))
         .next();
     let seen = match newest {
