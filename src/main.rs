@@ -22,10 +22,29 @@ fn main() -> ExitCode {
     if let Err(failure) = compose::logging(&cli.common) {
         return failure.print();
     }
+    if cli.command.is_some() {
+        end_when_nobody_reads();
+    }
     match run(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => failure.print(),
     }
+}
+
+/// What a shell reports of a program that SIGPIPE ended. The signal itself stays ignored: a connection that AWS drops
+/// raises it too.
+const NOBODY_READS: i32 = 128 + 13;
+
+/// `pointsman status | head` is no mistake of this program. A run that is driven stands on record, as after any death.
+fn end_when_nobody_reads() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let said = info.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            std::process::exit(NOBODY_READS);
+        }
+        before(info);
+    }));
 }
 
 fn run(cli: &Cli) -> Result<u8, Failure> {

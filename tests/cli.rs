@@ -386,3 +386,17 @@ fn confirmations_on_standard_input_end_with_the_input_and_nothing_is_assumed() {
     assert_eq!(code(&output), 4, "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("nothing was started"));
 }
+
+#[test]
+fn a_reader_that_goes_away_ends_a_command_without_a_word() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_pointsman"))
+        .args(["schema", "runbook"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(141), "{ended:?}");
+    assert!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
