@@ -19,7 +19,7 @@ use super::{
     spec::{Guard, GuardSpec, Only, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec, Variant},
 };
 use crate::domain::{
-    App, CallDescription, ComponentId, FactId, RegionId, Side, StepId, Timestamp, What,
+    CallDescription, ComponentId, Side, StepId, Timestamp,
     app::{Param, Params},
     compliance::rto,
     snapshot::Mode,
@@ -230,9 +230,7 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         made_at: now,
         facts_at: facts
             .snapshot
-            .facts
-            .range(first_of(facts.app)..) // a wave plans a thousand apps on one snapshot
-            .take_while(|(id, _)| id.app == facts.app.id)
+            .of_app(&facts.app.id)
             .filter_map(|(_, slot)| slot.last.as_ref())
             .map(|seen| seen.observed_at)
             .min(),
@@ -244,11 +242,6 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
     };
     plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode, draft.occasion));
     Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components, stood: foreign::stood(facts, now) }
-}
-
-/// Facts are in the order of their apps: before the first of this one.
-fn first_of(app: &App) -> FactId {
-    FactId { app: app.id.clone(), component: ComponentId::new(""), region: RegionId::new(""), what: What::Topology }
 }
 
 /// The guards of a step with what is so now, and which of them an earlier step is there to make true.

@@ -5,7 +5,7 @@
 //! clock, or say `Send` before `Sent` is on record. Where to look next: [`super::decide`] (what a step's state calls
 //! for) and [`super::fold`] (what a record changes).
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
     build::digest_of,
@@ -16,7 +16,7 @@ use super::{
     fold::{self, Course, Illegal},
     guards::LossBound,
     plan::{GuardReading, PlannedStep},
-    run::{Answer, Ask, StepPhase},
+    run::{Answer, Ask},
     spec::OnFailure,
 };
 use crate::domain::{CallDescription, StepId, Timestamp, text::SafeText, time};
@@ -743,17 +743,6 @@ impl Machine {
 
     fn planned(&self, n: usize) -> &PlannedStep {
         &self.course.frozen.plan.steps[n]
-    }
-
-    /// Whether a call is going out at this moment.
-    #[must_use]
-    pub fn sending(&self) -> bool {
-        self.course.shown.steps.iter().any(|step| step.phase == StepPhase::Sent)
-    }
-
-    #[must_use]
-    pub fn plan(&self) -> Arc<super::build::Frozen> {
-        Arc::clone(&self.course.frozen)
     }
 }
 
