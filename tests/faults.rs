@@ -89,7 +89,7 @@ impl Board {
     }
 
     fn failures(&self, region: &str) -> Vec<ProbeFailure> {
-        let failures = failures(&self.picture.snapshot);
+        let failures = self.picture.snapshot.failures();
         failures.iter().filter(|error| error.region.as_str() == region).map(|error| error.failure).collect()
     }
 
@@ -97,9 +97,6 @@ impl Board {
     fn complete_and_fresh(&self, region: &str) {
         let mut count = 0;
         for (id, slot) in self.picture.snapshot.facts.iter().filter(|(id, _)| id.region.as_str() == region) {
-            if id.component.as_str() == AWAY {
-                continue;
-            }
             assert!(matches!(slot.at(start()), At::Fresh(_)), "{id:?}: {:?}", slot.failure);
             count += 1;
         }
@@ -157,19 +154,8 @@ fn mumbai_is_lost(board: &Board) {
     assert!(table.contains("Mumbai ap-south-1 unreachable, other Regions answer, seen since 14:32:07"), "{table}");
     assert!(table.contains("it is the Region: others answer"), "{table}");
     assert!(!table.contains("my own network"), "{table}");
-    let causes = table.lines().filter(|line| line.starts_with('!') && !line.contains("statements-db-hyd"));
+    let causes = table.lines().filter(|line| line.starts_with('!'));
     assert_eq!(causes.count(), 1, "one cause, one line:\n{table}");
-}
-
-/// Declared for the way home and not mandatory: there is no such database until a failover restored it.
-const AWAY: &str = "statements-db-away";
-
-/// Every failed read but that of [`AWAY`].
-fn failures(snapshot: &pointsman::domain::Snapshot) -> Vec<&pointsman::domain::ProbeError> {
-    let away = |error: &&pointsman::domain::ProbeError| {
-        error.failure == pointsman::domain::ProbeFailure::NotFound && error.message.contains("statements-db-hyd")
-    };
-    snapshot.failures().into_iter().filter(|error| !away(error)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,8 +180,7 @@ async fn a_black_holed_mumbai_delays_nothing_in_hyderabad_and_the_first_complete
     // of its time-outs (4 s for an attempt) would have done.
     let hyderabad = snapshots
         .wait_for(|snapshot| {
-            let slots = snapshot.facts.iter().filter(|(id, _)| id.region.as_str() == HYDERABAD);
-            let mut slots = slots.filter(|(id, _)| id.component.as_str() != AWAY).peekable();
+            let mut slots = snapshot.facts.iter().filter(|(id, _)| id.region.as_str() == HYDERABAD).peekable();
             slots.peek().is_some()
                 && slots.all(|(_, slot)| slot.last.is_some())
                 && snapshot.jobs.keys().any(|(region, _)| region.as_str() == HYDERABAD)
@@ -204,7 +189,7 @@ async fn a_black_holed_mumbai_delays_nothing_in_hyderabad_and_the_first_complete
         .await
         .expect("the collector runs")
         .clone();
-    assert!(failures(&hyderabad).is_empty(), "Mumbai's calls still wait: {:?}", failures(&hyderabad));
+    assert!(hyderabad.failures().is_empty(), "Mumbai's calls still wait: {:?}", hyderabad.failures());
     assert!(!hyderabad.complete, "and so does the first complete picture");
     // Two waves of calls (eight at a time), each ended by the operation's time-out of 10 s.
     let picture = tokio::time::timeout(Duration::from_secs(25), core.first_full_picture()).await.expect("bounded");
@@ -354,7 +339,7 @@ async fn an_impaired_control_plane_in_us_east_1_takes_route_53_and_nothing_else(
     board.complete_and_fresh(MUMBAI);
     board.complete_and_fresh(HYDERABAD);
     let snapshot = &board.picture.snapshot;
-    assert!(failures(snapshot).iter().all(|error| error.call.starts_with("route53 ")), "{:?}", failures(snapshot));
+    assert!(snapshot.failures().iter().all(|error| error.call.starts_with("route53 ")), "{:?}", snapshot.failures());
     for (now, before) in board.picture.assessments.iter().zip(&calm.picture.assessments) {
         assert_eq!(now.region_lost, before.region_lost, "what would be lost is known all the same");
         assert_eq!(now.corrupted, before.corrupted);
@@ -371,7 +356,7 @@ async fn rds_down_in_mumbai_takes_what_rds_says_and_nothing_else() {
     board.complete_and_fresh(HYDERABAD);
     assert_eq!(board.reach(MUMBAI), Reach::Partial);
     let snapshot = &board.picture.snapshot;
-    assert!(failures(snapshot).iter().all(|error| error.call.starts_with("rds ")), "{:?}", failures(snapshot));
+    assert!(snapshot.failures().iter().all(|error| error.call.starts_with("rds ")), "{:?}", snapshot.failures());
     for (now, before) in board.picture.assessments.iter().zip(&calm.picture.assessments) {
         assert_eq!(now.region_lost, before.region_lost, "{}", now.app);
     }
@@ -388,7 +373,7 @@ async fn a_lost_answer_to_a_read_is_asked_again_and_changes_nothing() {
         count: 1,
     };
     let board = board(vec![since(minutes(1), kind)]).await;
-    assert_eq!(failures(&board.picture.snapshot), Vec::<&pointsman::domain::ProbeError>::new());
+    assert_eq!(board.picture.snapshot.failures(), Vec::<&pointsman::domain::ProbeError>::new());
     assert_eq!(board.picture.assessments, calm.picture.assessments);
     let asked = |board: &Board| {
         let sim = board.core.simulator.as_ref().expect("embedded");
@@ -413,7 +398,7 @@ async fn a_dead_observer_makes_payments_unknown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bundled_estate_when_all_is_well() {
     let board = board(Vec::new()).await;
-    assert_eq!(failures(&board.picture.snapshot), Vec::<&pointsman::domain::ProbeError>::new());
+    assert_eq!(board.picture.snapshot.failures(), Vec::<&pointsman::domain::ProbeError>::new());
     assert_eq!(board.app("payments").verdict, Verdict::Met { sampled: true });
     assert_eq!(board.app("core-banking").verdict.word(), "met");
 

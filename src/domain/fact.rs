@@ -59,6 +59,8 @@ pub enum Fact {
     RecoveryPoints(PointSet),
     Restorable(Restorable),
     Instance(DbInstance),
+    /// Not there, and declared so: a failover makes it. Known, where a missing answer is not.
+    NotMade,
     Record(Vec<RecordSet>),
     HealthCheck(HealthCheck),
     Gauge(Series),

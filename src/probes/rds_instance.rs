@@ -49,6 +49,12 @@ pub const SPEC: KindSpec = KindSpec {
             doc: "Identifier of the instance that a restore makes in the other Region.",
         },
         ParamSpec {
+            name: MADE_BY_FAILOVER,
+            shape: ParamShape::Flag,
+            required: false,
+            doc: "There is no such instance until a failover restores it: until then its absence is no failure.",
+        },
+        ParamSpec {
             name: "instance_class",
             shape: ParamShape::Text,
             required: false,
@@ -104,6 +110,7 @@ pub fn home(component: &Component) -> Side {
     component.params.side("side").unwrap_or(Side::Primary)
 }
 
+const MADE_BY_FAILOVER: &str = "made_by_failover";
 /// What stands where a vault's name stands.
 const SNAPSHOTS: &str = "rds snapshots";
 /// Points kept, newest first: two days of quarters of an hour.
@@ -194,6 +201,10 @@ fn point(snapshot: &DbSnapshot) -> Option<RecoveryPoint> {
     })
 }
 
+fn made_later(ctx: &ComponentCtx<'_>) -> bool {
+    ctx.component.params.flag(MADE_BY_FAILOVER).unwrap_or(false)
+}
+
 /// State and restore window of one instance.
 fn states(ctx: &ComponentCtx<'_>, answers: &Answers, region: &RegionId, instance: &str) -> Vec<Observed> {
     let need = Need::DbInstances { region: region.clone() };
@@ -204,11 +215,16 @@ fn states(ctx: &ComponentCtx<'_>, answers: &Answers, region: &RegionId, instance
     let Some(outcome) = outcome else { return Vec::new() };
     let found = outcome.map_err(Clone::clone).and_then(|seen| {
         let found: Option<&DbInstance> = seen.value.iter().find(|found| found.id.as_str() == instance);
-        found.map(|found| (seen, found)).ok_or_else(|| seen.missing(instance))
+        match found {
+            Some(found) => Ok((seen, Some(found))),
+            None if made_later(ctx) && !seen.truncated => Ok((seen, None)),
+            None => Err(seen.missing(instance)),
+        }
     });
     let (state, window) = match found {
         Err(error) => (Err(error.clone()), Err(error)),
-        Ok((seen, found)) => {
+        Ok((seen, None)) => (Ok(seen.state(Fact::NotMade)), Ok(seen.state(Fact::NotMade))),
+        Ok((seen, Some(found))) => {
             let fact = Fact::Restorable(Restorable { earliest: None, latest: found.latest_restorable });
             let window = match found.latest_restorable {
                 Some(latest) => seen.observation(fact, latest),
@@ -273,6 +289,31 @@ mod tests {
         assert_eq!(seen.data_time, Timestamp::from_secs(100), "the newest that can be restored from");
         let Fact::RecoveryPoints(set) = &seen.value else { panic!("{seen:?}") };
         assert_eq!(set.points.len(), 2, "of this database only");
+    }
+
+    #[test]
+    fn an_instance_that_a_failover_makes_is_known_to_be_absent_and_any_other_is_missing() {
+        let said = |params: &[(&str, Param)], truncated| {
+            let estate = estate(vec![app("bank", vec![component("db", "rds-instance", params)])]);
+            let ctx = ComponentCtx { estate: &estate, app: &estate.apps[0], component: &estate.apps[0].components[0] };
+            let need = Need::DbInstances { region: ctx.region(home(ctx.component)) };
+            let started_at = Timestamp::from_secs(400);
+            let reading =
+                Reading { value: Payload::DbInstances(Vec::new()), started_at, truncated, took: Duration::ZERO };
+            let mut answers = Answers::default();
+            answers.put(need, Ok(reading), Duration::from_secs(90));
+            RdsInstance.observe(&ctx, &answers, started_at)
+        };
+        let (name, later) = (("instance", text("core-hyd")), (MADE_BY_FAILOVER, Param::Flag(true)));
+        let absent = said(&[name.clone(), later.clone()], false);
+        assert_eq!(absent.len(), 2);
+        assert!(
+            absent.iter().all(|(_, fact)| fact.as_ref().is_ok_and(|seen| seen.value == Fact::NotMade)),
+            "{absent:?}"
+        );
+        let missing = |facts: Vec<Observed>| facts.into_iter().all(|(_, fact)| fact.is_err());
+        assert!(missing(said(std::slice::from_ref(&name), false)), "nobody declared that it may be absent");
+        assert!(missing(said(&[name, later], true)), "a list that was cut proves nothing");
     }
 
     #[test]

@@ -124,6 +124,7 @@ fn value(fact: &Fact) -> Value {
             json!({"vault": set.vault, "points": set.points.len(), "usable": set.usable, "truncated": set.truncated, "newest_usable": newest})
         }
         Fact::Restorable(window) => json!({"earliest": window.earliest, "latest": window.latest}),
+        Fact::NotMade => json!({"status": "not-made"}),
         Fact::Instance(instance) => json!({
             "status": instance.status,
             "engine": instance.engine,

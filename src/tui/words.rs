@@ -282,6 +282,7 @@ fn fact_value(fact: &Fact, region: &crate::domain::RegionId, estate: &Estate, no
             None => "PITR off".to_owned(),
         },
         Fact::Instance(instance) => instance.status.to_string(),
+        Fact::NotMade => "not made".to_owned(),
         Fact::Record(sets) => {
             let words: Vec<String> = sets
                 .iter()

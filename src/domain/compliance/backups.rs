@@ -307,6 +307,10 @@ pub fn point_in_time(component: &ComponentId, slot: Option<&Slot<Fact>>, now: Ti
         At::Fresh(observation) => (observation, None),
         At::Stale { last, age, cause } => (last, Some(words::stale(age, cause))),
     };
+    if observation.value == Fact::NotMade && stale.is_none() {
+        let unknown = Exposure::unknown(None, words::NOT_MADE.into());
+        return Exposure { verdict: Verdict::NoTarget, observed_at: Some(observation.observed_at), ..unknown };
+    }
     let Fact::Restorable(window) = &observation.value else {
         return Exposure::unknown(None, "the answer is not a restore window".into());
     };

@@ -419,6 +419,7 @@ fn state_of(question: &Question<'_>, component: &Component, fact: &Fact) -> (Ver
                 at_risk(instance.status.clone())
             }
         }
+        Fact::NotMade => (Verdict::NoTarget, words::NOT_MADE.into()),
         Fact::Record(records) if records.is_empty() => at_risk("no such record in the zone"),
         Fact::Record(records) => {
             let ttl = records.iter().filter_map(|record| record.ttl).max();

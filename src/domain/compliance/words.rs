@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::domain::{observation::ProbeError, time::short};
 
+/// Of what a failover makes, before one did.
+pub(super) const NOT_MADE: &str = "not there: a failover makes it";
+
 /// `access denied (backup ListCopyJobs in ap-south-2)`
 pub(super) fn cause(error: Option<&ProbeError>) -> String {
     error.map_or_else(
