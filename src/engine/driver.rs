@@ -270,6 +270,11 @@ impl Driver {
             frozen: Arc::clone(&self.machine.course.frozen),
             n,
             begun_at: self.machine.course.shown.steps[n].started_at,
+            maker_began: {
+                let shown = &self.machine.course.shown.steps;
+                let maker = self.machine.course.frozen.steps[n].made_by();
+                maker.and_then(|maker| shown.iter().find(|step| step.id == maker)?.started_at)
+            },
             attested: guards_estate::attested(&self.machine.course.frozen.plan, &self.machine.course.shown.steps),
             token: {
                 let shown = &self.machine.course.shown;
@@ -326,6 +331,7 @@ struct Site {
     frozen: Arc<Frozen>,
     n: usize,
     begun_at: Option<Timestamp>,
+    maker_began: Option<Timestamp>,
     /// Checklists of this run that a person has confirmed.
     attested: Vec<StepId>,
     /// The same for the same attempt, whichever driver prepares it.
@@ -344,6 +350,7 @@ impl Site {
             kind: self.frozen.plan.kind,
             target: self.frozen.plan.target,
             begun_at: self.begun_at,
+            maker_began: self.maker_began,
             token: Some(&self.token),
             now: self.shared.clock.now(),
         }

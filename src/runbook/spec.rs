@@ -395,6 +395,16 @@ pub struct StepKindSpec {
     pub default_expect: Duration,
 }
 
+/// The step that `made_by` names, seen from `step`: in a nested runbook one means a step of the same.
+#[must_use]
+pub fn made_by(step: &StepId, params: &BTreeMap<String, StepParam>) -> Option<StepId> {
+    let Some(StepParam::Value(Param::Text(named))) = params.get("made_by") else { return None };
+    Some(match step.as_str().rsplit_once('/') {
+        Some((outer, _)) => StepId::new(format!("{outer}/{named}")),
+        None => StepId::new(named),
+    })
+}
+
 /// What a kind leaves behind or takes away, by the word of its [`super::finding::Leftover`]: known without calling
 /// anything, so that a rehearsal without its cleanup is seen when the file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
