@@ -214,9 +214,10 @@ pub(crate) fn left_behind(steps: &[StepSpec]) -> Vec<(&StepSpec, &'static str)> 
     let rehearsed: Vec<&StepSpec> = steps.iter().filter(|step| step.only != Only::Real).collect();
     let stays = |(n, step): (usize, &&'_ StepSpec)| match step.lasting {
         Lasting::Leaves(what) => {
+            // Who says whose work it takes away takes away that and no other; the rest goes by the word.
             let cleared = rehearsed[n + 1..].iter().any(|later| {
-                later.lasting == Lasting::Clears(what)
-                    && spec::made_by(&later.id, &later.params).is_none_or(|maker| maker == step.id)
+                let named = spec::takes_away(&later.id, &later.params);
+                named.contains(&step.id) || named.is_empty() && later.lasting == Lasting::Clears(what)
             });
             (!cleared).then_some((n, what))
         }

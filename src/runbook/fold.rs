@@ -9,10 +9,10 @@ use super::{
     build::Frozen,
     clocks::{self, Timeline},
     event::{Entry, Event, Outcome},
-    finding::Traces,
+    finding::{Leftover, Traces},
     plan::{GuardReading, Override, Plan, PlanHash, PlannedStep},
     run::{Answer, Ask, Declaration, Phase, Ruling, RunId, RunState, StepPhase, StepState},
-    spec::{RunbookKind, Variant},
+    spec::{self, RunbookKind, Variant},
 };
 use crate::domain::{CallDescription, Hazard, StepId, Timestamp, text::SafeText, time};
 
@@ -422,10 +422,16 @@ fn nothing_left(course: &mut Course, n: usize) {
 }
 
 fn end(course: &mut Course, n: usize, phase: StepPhase, detail: SafeText, at: Timestamp) {
-    if phase == StepPhase::Done
-        && let Some(gone) = course.progress[n].traces.clears.clone()
-    {
-        course.shown.leftovers.retain(|left| *left != gone);
+    if phase == StepPhase::Done {
+        let own = &course.frozen.steps[n];
+        let makers = spec::takes_away(&own.id, &own.params);
+        let left = |maker: &StepId| {
+            let maker = course.shown.steps.iter().position(|step| step.id == *maker)?;
+            course.progress[maker].traces.leaves.clone()
+        };
+        let gone: Vec<Leftover> =
+            makers.iter().filter_map(left).chain(course.progress[n].traces.clears.clone()).collect();
+        course.shown.leftovers.retain(|left| !gone.contains(left));
     }
     let state = &mut course.shown.steps[n];
     state.phase = phase;

@@ -395,14 +395,31 @@ pub struct StepKindSpec {
     pub default_expect: Duration,
 }
 
-/// The step that `made_by` names, seen from `step`: in a nested runbook one means a step of the same.
+/// The step that `made_by` names.
 #[must_use]
 pub fn made_by(step: &StepId, params: &BTreeMap<String, StepParam>) -> Option<StepId> {
-    let Some(StepParam::Value(Param::Text(named))) = params.get("made_by") else { return None };
-    Some(match step.as_str().rsplit_once('/') {
+    match params.get("made_by") {
+        Some(StepParam::Value(Param::Text(named))) => Some(beside(step, named)),
+        _ => None,
+    }
+}
+
+/// The steps whose leftovers are gone when `step` is done: by its own call, or by the word of the person it asks.
+#[must_use]
+pub fn takes_away(step: &StepId, params: &BTreeMap<String, StepParam>) -> Vec<StepId> {
+    let listed = match params.get("takes_away") {
+        Some(StepParam::Texts(listed)) => listed.iter().map(|named| beside(step, named)).collect(),
+        _ => Vec::new(),
+    };
+    made_by(step, params).into_iter().chain(listed).collect()
+}
+
+/// A step of the same runbook: one of a nested runbook names those of it.
+fn beside(step: &StepId, named: &str) -> StepId {
+    match step.as_str().rsplit_once('/') {
         Some((outer, _)) => StepId::new(format!("{outer}/{named}")),
         None => StepId::new(named),
-    })
+    }
 }
 
 /// What a kind leaves behind or takes away, by the word of its [`super::finding::Leftover`]: known without calling

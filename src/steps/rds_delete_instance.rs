@@ -20,7 +20,7 @@ use crate::{
         WriteOp,
         rds::{DeleteDbInstance, FinalSnapshot},
     },
-    domain::{CallDescription, Estate, Hazard, Timestamp, kind::ParamShape, resource::DbInstance, text::SafeText},
+    domain::{CallDescription, Estate, Hazard, StepId, Timestamp, kind::ParamShape, resource::DbInstance, text::SafeText},
     runbook::{
         build::Outline,
         guards::LossBound,
@@ -34,7 +34,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     hazard: Hazard::DataLoss,
     params: &[
         // What AWS Backup restored is an instance too.
-        StepParamSpec::Component { name: "component", kinds: &["rds-instance", "aws-backup", "aurora-global"], required: true },
+        StepParamSpec::Component { name: "component", kinds: &["rds-instance", "aws-backup", "aurora-global"], required: false },
         required("target", ParamShape::Side, "The side where it is."),
         required("instance", ParamShape::Text, "Identifier of the instance."),
         required(
@@ -64,7 +64,7 @@ const PREFIX_LETTERS_MIN: usize = 4;
 fn call(about: &StepContext<'_>) -> Result<DeleteDbInstance, SafeText> {
     let text = |name: &str| said(about, name).ok_or_else(|| SafeText::new(format!("no {name}")));
     let (instance, prefix) = (text("instance")?, text("prefix")?);
-    allowed(&instance, &prefix, about.facts.estate)?;
+    allowed(&instance, &prefix, about.step.made_by().as_ref(), about.facts.estate)?;
     let keep = if about.step.flag("final_snapshot") {
         FinalSnapshot::Named(rds::stamped_name(about))
     } else {
@@ -73,8 +73,9 @@ fn call(about: &StepContext<'_>) -> Result<DeleteDbInstance, SafeText> {
     Ok(DeleteDbInstance { region: about.facts.region(about.target()).clone(), instance, keep })
 }
 
-/// What can be said from the files alone.
-fn allowed(instance: &str, prefix: &str, estate: &Estate) -> Result<(), SafeText> {
+/// What can be said from the files alone. What a recovery makes is named by components too: a rehearsal that says which
+/// of its steps made it may take it away.
+fn allowed(instance: &str, prefix: &str, maker: Option<&StepId>, estate: &Estate) -> Result<(), SafeText> {
     if prefix.len() < PREFIX_LETTERS_MIN {
         return Err(SafeText::new(format!("prefix: `{prefix}` is shorter than {PREFIX_LETTERS_MIN} letters")));
     }
@@ -83,8 +84,14 @@ fn allowed(instance: &str, prefix: &str, estate: &Estate) -> Result<(), SafeText
     }
     for app in &estate.apps {
         for component in &app.components {
+            let restored = component.params.flag("made_by_failover").unwrap_or(false);
+            let counts = |name: &str| match name {
+                "recovery_instance" => maker.is_none(),
+                "instance" => maker.is_none() || !restored,
+                _ => true,
+            };
             let names = ["instance", "replica", "recovery_instance", "resource"];
-            let named = names.iter().filter_map(|name| component.params.text(name));
+            let named = names.iter().filter(|name| counts(name)).filter_map(|name| component.params.text(name));
             if named.into_iter().any(|name| name.rsplit(':').next() == Some(instance)) {
                 return Err(SafeText::new(format!("{} of {} depends on {instance}", component.id, app.id)));
             }
