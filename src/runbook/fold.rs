@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use super::{
     build::Frozen,
     clocks::{self, Timeline},
-    event::{Entry, Event, Outcome},
+    event::{Entry, Event, Failure, Outcome},
     finding::{Leftover, Traces},
     plan::{GuardReading, Override, Plan, PlanHash, PlannedStep},
     run::{Answer, Ask, Declaration, Phase, Ruling, RunId, RunState, StepPhase, StepState},
@@ -302,11 +302,13 @@ fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illegal> {
             expect(course, n, &from, "is done")?;
             end(course, n, StepPhase::Done, detail.clone(), at);
         }
-        Event::Failed { step, detail } => {
+        Event::Failed { step, detail, failure } => {
             let n = course.at_step(step)?;
             let from = [StepPhase::Checking, StepPhase::Observing, StepPhase::InDoubt];
             expect(course, n, &from, "fails")?;
-            nothing_left(course, n);
+            if *failure == Failure::Unseen {
+                nothing_left(course, n);
+            }
             let state = &mut course.shown.steps[n];
             state.phase = StepPhase::Failed;
             state.detail = detail.clone();
@@ -736,7 +738,7 @@ pub fn line(entry: &Entry) -> Option<SafeText> {
             Outcome::Unknown { why } => format!("{step} in doubt: {why}"),
         },
         Event::Done { step, detail } => format!("{step} done: {detail}"),
-        Event::Failed { step, detail } => format!("{step} failed: {detail}"),
+        Event::Failed { step, detail, .. } => format!("{step} failed: {detail}"),
         Event::Passed { step, reason } => format!("{step} passed over: {reason}"),
         Event::Parked { why, .. } => format!("parked: {why}"),
         Event::Switched { plan_hash, declaration, .. } => {

@@ -11,7 +11,7 @@ use super::{
     build::digest_of,
     clocks,
     decide::{self, Judged, Next},
-    event::{Entry, Event, Outcome},
+    event::{Entry, Event, Failure, Outcome},
     finding::{Finding, Observed, Traces},
     fold::{self, Course, Illegal},
     guards::LossBound,
@@ -607,6 +607,7 @@ impl Machine {
                 let detail = SafeText::new(format!("{detail}{}", id.unwrap_or_default()));
                 Turn::append(Event::Done { step: self.id(n), detail })
             }
+            Stage::Back(Report::Looked(Observed::Failed(why))) => self.told(n, why),
             Stage::Back(Report::Looked(
                 Observed::InProgress(detail) | Observed::NotDone(detail) | Observed::Unclear(detail),
             )) => self.later_or_fail(n, "accepted, but not seen done within", &detail, now),
@@ -639,6 +640,7 @@ impl Machine {
                 self.show(n, &detail);
                 self.later(n, self.rules.poll, now)
             }
+            Observed::Failed(why) => self.told(n, why),
             Observed::Unclear(detail) => {
                 self.slots[n].agreed = None;
                 self.doubt(n, self.rules.doubt_max, &detail, now)
@@ -674,7 +676,12 @@ impl Machine {
             let reason = SafeText::new(format!("the runbook goes on without it: {detail}"));
             return Turn::append(Event::Passed { step, reason });
         }
-        Turn::append(Event::Failed { step, detail })
+        Turn::append(Event::Failed { step, detail, failure: Failure::Unseen })
+    }
+
+    /// At once: what has failed does not become done by waiting. Going on is a person's word, as after any failure.
+    fn told(&self, n: usize, why: SafeText) -> Turn {
+        Turn::append(Event::Failed { step: self.id(n), detail: why, failure: Failure::Told })
     }
 
     /// One question at a time also means: a person who is asked about another step is not interrupted by a parking.

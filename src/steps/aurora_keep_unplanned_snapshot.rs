@@ -51,9 +51,13 @@ const PREFIX: &str = "rds:unplanned-global-failover-";
 
 pub struct KeepUnplannedSnapshot;
 
-/// The side that lost its role in the failover: the one left, and on the way home the one gone back to.
-fn old_side(about: &StepContext<'_>) -> Side {
-    if about.kind == RunbookKind::Failback { about.target } else { about.target.other() }
+/// The side that lost its role in the failover: the one left; on the way home, and when it is made a standby again, the
+/// one gone back to.
+pub(super) fn old_side(about: &StepContext<'_>) -> Side {
+    match about.kind {
+        RunbookKind::Failback | RunbookKind::ReProtect => about.target,
+        _ => about.target.other(),
+    }
 }
 
 fn old_cluster(about: &StepContext<'_>) -> Result<(RegionId, String), SafeText> {
@@ -158,6 +162,9 @@ impl MutatingStep for KeepUnplannedSnapshot {
                 None => Observed::NotDone(SafeText::new(format!("no snapshot {target}"))),
                 Some(kept) if kept.status.as_str() == "available" => {
                     Observed::Done(SafeText::new(format!("{target} is available")))
+                }
+                Some(kept) if kept.status.as_str() == "failed" => {
+                    Observed::Failed(SafeText::new(format!("snapshot {target} is failed")))
                 }
                 Some(kept) => Observed::InProgress(SafeText::new(format!(
                     "{target} {}, {} %",
