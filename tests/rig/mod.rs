@@ -231,6 +231,21 @@ impl Wire for DyingWire {
     }
 }
 
+/// What answers without naming itself a simulator: to the program that is AWS.
+#[derive(Debug)]
+struct Unnamed(DyingWire);
+
+impl Wire for Unnamed {
+    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, WireFailure>> {
+        let answer = self.0.call(request);
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            answer.headers_mut().remove(pointsman::sim::SIM_HEADER);
+            Ok(answer)
+        })
+    }
+}
+
 struct Collected(CollectorHandle);
 
 /// In memory where there is room for it: a disk that syncs would be most of a test's time, and what it must keep is
@@ -305,11 +320,14 @@ impl Rig {
         self.sim.inject(Fault { id: 0, kind, from: None, until: None }).expect("a fault the simulator knows")
     }
 
-    async fn connection(&self, reaper: &Arc<Reaper>) -> Connection {
-        let wire = DyingWire { sim: Arc::clone(&self.sim), reaper: Arc::clone(reaper) };
+    fn wire(&self, reaper: &Arc<Reaper>) -> DyingWire {
+        DyingWire { sim: Arc::clone(&self.sim), reaper: Arc::clone(reaper) }
+    }
+
+    async fn connection(&self, wire: Arc<dyn Wire>) -> Connection {
         let mut settings = ConnectionSettings::for_estate(
             &BANK.0,
-            Transport::Wire(Arc::new(wire)),
+            Transport::Wire(wire),
             BTreeMap::new(),
             Arc::new(Watching(Arc::clone(&self.hand))),
         );
@@ -320,7 +338,18 @@ impl Rig {
 
     pub async fn console(&self, death: Death) -> Console {
         let reaper = Reaper::new(death);
-        let connection = self.connection(&reaper).await;
+        let connection = self.connection(Arc::new(self.wire(&reaper))).await;
+        self.watching(reaper, &connection, Permissions::default()).await
+    }
+
+    /// A console to which the bank is the real one.
+    pub async fn live_console(&self, permissions: Permissions) -> Console {
+        let reaper = Reaper::new(Death::Never);
+        let connection = self.connection(Arc::new(Unnamed(self.wire(&reaper)))).await;
+        self.watching(reaper, &connection, permissions).await
+    }
+
+    async fn watching(&self, reaper: Arc<Reaper>, connection: &Connection, permissions: Permissions) -> Console {
         let store = DyingStore { inner: self.store(), reaper: Arc::clone(&reaper) };
         let settings = Settings { fresh_wait: Duration::from_secs(5), ..Settings::default() };
         let clock = Arc::new(Watching(Arc::clone(&self.hand)));
@@ -335,22 +364,30 @@ impl Rig {
         });
         tokio::time::timeout(STUCK, first).await.expect("read within the bound").expect("the collector lives");
         let facts = Arc::new(Collected(collector.clone()));
-        Console { engine: self.engine(store, &connection, facts), reaper, _collector: Some(collector) }
+        let engine = self.engine(store, connection, facts, permissions);
+        Console { engine, reaper, _collector: Some(collector) }
     }
 
     /// A console whose facts are read when the engine asks, and only those of its app.
     pub async fn direct_console(&self, death: Death) -> Console {
         let reaper = Reaper::new(death);
-        let connection = self.connection(&reaper).await;
+        let connection = self.connection(Arc::new(self.wire(&reaper))).await;
         let store = DyingStore { inner: self.store(), reaper: Arc::clone(&reaper) };
         let clock = Arc::new(Watching(Arc::clone(&self.hand)));
         let sent = Arc::clone(&reaper);
         let version = move || sent.calls.load(Ordering::SeqCst) as u64;
         let facts = Arc::new(Direct::new(Arc::clone(&BANK.0), connection.reader(), clock, version));
-        Console { engine: self.engine(store, &connection, facts), reaper, _collector: None }
+        let engine = self.engine(store, &connection, facts, Permissions::default());
+        Console { engine, reaper, _collector: None }
     }
 
-    fn engine(&self, store: DyingStore, connection: &Connection, facts: Arc<dyn Facts>) -> Engine {
+    fn engine(
+        &self,
+        store: DyingStore,
+        connection: &Connection,
+        facts: Arc<dyn Facts>,
+        permissions: Permissions,
+    ) -> Engine {
         Engine::open(EngineParts {
             store: Arc::new(store),
             reader: connection.reader(),
@@ -361,7 +398,7 @@ impl Rig {
             clock: Arc::new(Moving(Arc::clone(&self.hand))),
             estate: Arc::clone(&BANK.0),
             runbooks: BANK.1.clone(),
-            permissions: Permissions::default(),
+            permissions,
         })
         .expect("the engine opens")
     }
@@ -370,7 +407,7 @@ impl Rig {
     pub async fn after_a_failover(&self) {
         let fault = self.mumbai_down(Down::Refuse);
         self.hand.advance(Duration::from_secs(300));
-        let connection = self.connection(&Reaper::new(Death::Never)).await;
+        let connection = self.connection(Arc::new(self.wire(&Reaper::new(Death::Never)))).await;
         let (reader, writer) = (connection.reader(), aws::write::writer(&connection));
         let region = RegionId::new(HYDERABAD);
         let id = Some("payments-global".to_owned());
