@@ -96,6 +96,7 @@ async fn carry_out(bench: &Bench, stage: &Stage, facts: &Direct, app: &str, id: 
         kind: RunbookKind::Failover,
         target: Side::Recovery,
         begun_at: Some(stage.sim.now()),
+        maker_began: None,
         token: Some("before"),
         now: stage.sim.now(),
     };
