@@ -34,29 +34,49 @@ use pointsman::{
     steps,
 };
 
-use crate::rig::{Direct, HYDERABAD, Hand, MUMBAI, Moving, Watching, folder};
+use crate::rig::{Direct, HYDERABAD, Hand, MUMBAI, Watching, folder};
 
 /// Nothing here takes longer on the wall; a test that does is stuck.
 pub const STUCK: Duration = Duration::from_secs(120);
 
-/// The clock as the collector sees it: it polls often on the wall, or a test would wait for its next cycle.
-struct Polling(Watching);
+/// Estate time as the test moves it.
+struct Time {
+    hand: Arc<Hand>,
+    waits: Waits,
+}
 
-impl Clock for Polling {
+#[derive(Clone, Copy)]
+enum Waits {
+    /// The engine's: waiting moves it on, so far that what takes hours takes few looks.
+    ByStrides,
+    /// The collector's: it polls often on the wall, or a test would wait for its next cycle.
+    OnTheWall,
+}
+
+impl Clock for Time {
     fn now(&self) -> Timestamp {
-        self.0.now()
+        Watching(Arc::clone(&self.hand)).now()
     }
     fn wall(&self) -> Timestamp {
-        self.0.wall()
+        Watching(Arc::clone(&self.hand)).wall()
     }
     fn monotonic(&self) -> Duration {
-        self.0.monotonic()
+        Watching(Arc::clone(&self.hand)).monotonic()
     }
     fn speed(&self) -> f64 {
-        self.0.speed()
+        1.0
     }
     fn wall_duration(&self, estate: Duration) -> Duration {
         estate / 500
+    }
+    fn idle(&self, wall: Duration) -> Duration {
+        match self.waits {
+            Waits::ByStrides => {
+                self.hand.advance(wall * 40);
+                Duration::ZERO
+            }
+            Waits::OnTheWall => wall,
+        }
     }
 }
 
@@ -175,7 +195,8 @@ impl Bridge {
         let cut = Arc::new(AtomicBool::new(false));
         let estate = Arc::new(Estate { expects_account: account.to_owned(), ..(**estate).clone() });
         let transport = Transport::Wire(Arc::new(Cable { sim: Arc::clone(&sim), cut: Arc::clone(&cut) }));
-        let clock: Arc<dyn Clock> = Arc::new(Polling(Watching(Arc::clone(&hand))));
+        let time = |waits| -> Arc<dyn Clock> { Arc::new(Time { hand: Arc::clone(&hand), waits }) };
+        let clock = time(Waits::OnTheWall);
         let mut settings =
             ConnectionSettings::for_estate(&estate, transport, BTreeMap::new(), Arc::clone(&clock));
         let short = Duration::from_millis(200);
@@ -210,7 +231,7 @@ impl Bridge {
             outside: outside.clone(),
             hands: Some(outside),
             facts: Arc::new(Seen(Arc::clone(&eyes))),
-            clock: Arc::new(Moving(Arc::clone(&hand))),
+            clock: time(Waits::ByStrides),
             estate,
             runbooks: BANK.1.clone(),
             permissions: Permissions::default(),
