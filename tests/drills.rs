@@ -78,8 +78,7 @@ impl Bridge {
     async fn rehearsing() -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let start = Timestamp::parse("2026-11-20T09:00:00Z").expect("a time");
-        let options =
-            Options { estate: Arc::clone(&BANK.0), seed: 7, speed: 1.0, start, clock: Arc::clone(&clock) };
+        let options = Options { estate: Arc::clone(&BANK.0), seed: 7, speed: 1.0, start, clock: Arc::clone(&clock) };
         let transport = Transport::Wire(Arc::new(InProcess(Arc::new(Sim::new(options)))));
         let settings = ConnectionSettings::for_estate(&BANK.0, transport, BTreeMap::new(), Arc::clone(&clock));
         let connection = Connection::open(settings).await;

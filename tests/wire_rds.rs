@@ -718,10 +718,7 @@ async fn what_a_drill_kept_of_an_unplanned_failover_goes_and_what_a_real_one_kep
     assert!(matches!(outcome, SendOutcome::Accepted { .. }), "{outcome:?}");
     clean.until_done(&sent).await;
     assert_eq!(clean.acting().clears(&sent), keep.acting().leaves(&kept));
-    let automated = rds::DeleteDbClusterSnapshot {
-        region: MUMBAI.into(),
-        snapshot: kept.params[0].1.to_string(),
-    };
+    let automated = rds::DeleteDbClusterSnapshot { region: MUMBAI.into(), snapshot: kept.params[0].1.to_string() };
     let refused = writer(&bench.connection).send_once(&automated).await;
     assert!(
         matches!(&refused, SendOutcome::Refused { code, .. } if code.as_str() == "InvalidDBClusterSnapshotStateFault"),

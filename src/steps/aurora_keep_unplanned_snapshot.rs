@@ -51,17 +51,16 @@ const PREFIX: &str = "rds:unplanned-global-failover-";
 
 pub struct KeepUnplannedSnapshot;
 
-/// The side that lost its role in the failover: the one left; on the way home, and when it is made a standby again, the
-/// one gone back to.
-pub(super) fn old_side(about: &StepContext<'_>) -> Side {
-    match about.kind {
-        RunbookKind::Failback | RunbookKind::ReProtect => about.target,
-        _ => about.target.other(),
+/// The side that lost its role in the failover: the one left, and of a re-protect and the way home the one gone back to.
+pub(super) const fn old_side(kind: RunbookKind, target: Side) -> Side {
+    match kind {
+        RunbookKind::Failback | RunbookKind::ReProtect => target,
+        RunbookKind::Failover | RunbookKind::Switchover | RunbookKind::DrillOnly => target.other(),
     }
 }
 
 fn old_cluster(about: &StepContext<'_>) -> Result<(RegionId, String), SafeText> {
-    let (side, component) = (old_side(about), about.component()?);
+    let (side, component) = (old_side(about.kind, about.target), about.component()?);
     let cluster = component
         .params
         .side_text("clusters", side)
@@ -92,7 +91,7 @@ impl StepKind for KeepUnplannedSnapshot {
             calls: planned_call(about).map(|call| vec![call.describe()]),
             summary: SafeText::new(format!(
                 "rds CopyDBClusterSnapshot of the newest {PREFIX}… in {}{pass}",
-                about.facts.region(old_side(about))
+                about.facts.region(old_side(about.kind, about.target))
             )),
             done_when: SafeText::new("the copy is available"),
             undo: SafeText::new(SPEC.undo),
@@ -178,5 +177,18 @@ impl MutatingStep for KeepUnplannedSnapshot {
     fn leaves(&self, sent: &CallDescription) -> Option<Leftover> {
         let id = SafeText::new(param(sent, "TargetDBClusterSnapshotIdentifier")?);
         Some(Leftover { kind: "rds-cluster-snapshot".to_owned(), region: sent.region.clone(), id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lost_writes_lie_where_a_failover_leaves_from_and_where_a_re_protect_and_a_failback_go_to() {
+        let lies_in = |kind, target| old_side(kind, target);
+        assert_eq!(lies_in(RunbookKind::Failover, Side::Recovery), Side::Primary);
+        assert_eq!(lies_in(RunbookKind::ReProtect, Side::Primary), Side::Primary);
+        assert_eq!(lies_in(RunbookKind::Failback, Side::Primary), Side::Primary);
     }
 }

@@ -20,7 +20,9 @@ use crate::{
         WriteOp,
         rds::{DeleteDbInstance, FinalSnapshot},
     },
-    domain::{CallDescription, Estate, Hazard, StepId, Timestamp, kind::ParamShape, resource::DbInstance, text::SafeText},
+    domain::{
+        CallDescription, Estate, Hazard, StepId, Timestamp, kind::ParamShape, resource::DbInstance, text::SafeText,
+    },
     runbook::{
         build::Outline,
         guards::LossBound,
@@ -34,7 +36,11 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     hazard: Hazard::DataLoss,
     params: &[
         // What AWS Backup restored is an instance too.
-        StepParamSpec::Component { name: "component", kinds: &["rds-instance", "aws-backup", "aurora-global"], required: false },
+        StepParamSpec::Component {
+            name: "component",
+            kinds: &["rds-instance", "aws-backup", "aurora-global"],
+            required: false,
+        },
         required("target", ParamShape::Side, "The side where it is."),
         required("instance", ParamShape::Text, "Identifier of the instance."),
         required(

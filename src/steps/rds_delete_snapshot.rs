@@ -26,11 +26,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     id: "rds.delete-snapshot",
     title: "delete a snapshot that was made",
     hazard: Hazard::DataLoss,
-    params: &[
-        rds::COMPONENT,
-        required("target", ParamShape::Side, "The side where it is."),
-        MADE_BY,
-    ],
+    params: &[rds::COMPONENT, required("target", ParamShape::Side, "The side where it is."), MADE_BY],
     undo: "irreversible because a deleted snapshot does not come back",
     mutating: Mutating::Yes,
     lasting: Lasting::Clears("rds-snapshot"),

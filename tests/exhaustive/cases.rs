@@ -26,6 +26,8 @@ pub enum Does {
     Looks,
     /// It asks nobody but the clock, or a person.
     Nothing,
+    /// A whole runbook: several calls and looks, and people who are asked.
+    Much,
 }
 
 impl Does {
@@ -38,7 +40,7 @@ impl Does {
             }
             Self::Reads => !matches!(outcome, Outcome::TimeoutApplied | Outcome::LandsLate),
             Self::Looks => matches!(outcome, Outcome::Ok | Outcome::TimeoutNotApplied),
-            Self::Nothing => *outcome == Outcome::Ok,
+            Self::Nothing | Self::Much => *outcome == Outcome::Ok,
         };
         Outcome::ALL.into_iter().filter(exists).collect()
     }

@@ -250,16 +250,12 @@ impl Rds {
         };
         let body = self.tell_cluster_snapshot("DeleteDBClusterSnapshot", id, call, faults);
         let mut copies = self.copies.iter_mut().filter(|copy| copy.region == *call.region && copy.exists(call.now));
-        match copies.find(|copy| copy.id == id).filter(|_| found.percent >= 100) {
-            Some(copy) => {
-                copy.deleted = Some(call.now);
-                Ok((body, Effect::Changed))
-            }
-            None => {
-                let message = format!("{id} is not a manual snapshot, or not available");
-                Err(Refusal::bad("InvalidDBClusterSnapshotStateFault", message))
-            }
-        }
+        let Some(copy) = copies.find(|copy| copy.id == id).filter(|_| found.percent >= 100) else {
+            let message = format!("{id} is not a manual snapshot, or not available");
+            return Err(Refusal::bad("InvalidDBClusterSnapshotStateFault", message));
+        };
+        copy.deleted = Some(call.now);
+        Ok((body, Effect::Changed))
     }
 
     fn tell_cluster_snapshot(&self, operation: &str, id: &str, call: &Call, faults: &Faults) -> String {
