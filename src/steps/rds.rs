@@ -290,7 +290,7 @@ mod tests {
         assert!(matches!(judged(&ours("creating")), Some(Prepared::Busy(_))));
         assert!(matches!(judge_made(&ours("available"), "pointsman=core/restore@9"), Observed::Done(_)));
         assert!(matches!(judge_made(&ours("backing-up"), "pointsman=core/restore@9"), Observed::InProgress(_)));
-        assert!(matches!(judge_made(&ours("incompatible-restore"), "pointsman=core/restore@9"), Observed::Unclear(_)));
+        assert!(matches!(judge_made(&ours("incompatible-restore"), "pointsman=core/restore@9"), Observed::Failed(_)));
     }
 
     #[test]
