@@ -100,6 +100,7 @@ impl Shared {
             kind: spec.kind,
             target,
             begun_at: None,
+            maker_began: None,
             token: None,
             now,
         };

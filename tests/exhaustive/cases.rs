@@ -26,6 +26,8 @@ pub enum Does {
     Looks,
     /// It asks nobody but the clock, or a person.
     Nothing,
+    /// A whole runbook: several calls and looks, and people who are asked.
+    Much,
 }
 
 impl Does {
@@ -38,7 +40,7 @@ impl Does {
             }
             Self::Reads => !matches!(outcome, Outcome::TimeoutApplied | Outcome::LandsLate),
             Self::Looks => matches!(outcome, Outcome::Ok | Outcome::TimeoutNotApplied),
-            Self::Nothing => *outcome == Outcome::Ok,
+            Self::Nothing | Self::Much => *outcome == Outcome::Ok,
         };
         Outcome::ALL.into_iter().filter(exists).collect()
     }
@@ -80,6 +82,17 @@ pub static CASES: &[Case] = &[
     ),
     acts("aurora.keep-unplanned-snapshot", "aurora", "CopyDBClusterSnapshot", "component = \"global\"")
         .after(&["dark", "failover", "light"]),
+    Case {
+        steps: "[[step]]\nid = \"keep\"\ntitle = \"Keep\"\nkind = \"aurora.keep-unplanned-snapshot\"\ncomponent = \
+                \"global\"\n",
+        before: &["dark", "failover", "light"],
+        ..acts(
+            "aurora.delete-snapshot",
+            "aurora",
+            "DeleteDBClusterSnapshot",
+            "component = \"global\"\ntarget = \"primary\"\nmade_by = \"keep\"",
+        )
+    },
     acts(
         "aurora.detach",
         "aurora",

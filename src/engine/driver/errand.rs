@@ -38,6 +38,7 @@ pub(super) struct Site {
     pub(super) frozen: Arc<Frozen>,
     pub(super) n: usize,
     pub(super) begun_at: Option<Timestamp>,
+    pub(super) maker_began: Option<Timestamp>,
     /// Checklists of this run that a person has confirmed.
     pub(super) attested: Vec<StepId>,
     /// The same for the same attempt, whichever driver prepares it.
@@ -56,6 +57,7 @@ impl Site {
             kind: self.frozen.plan.kind,
             target: self.frozen.plan.target,
             begun_at: self.begun_at,
+            maker_began: self.maker_began,
             token: Some(&self.token),
             now: self.shared.clock.now(),
         }

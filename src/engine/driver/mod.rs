@@ -258,6 +258,11 @@ impl Driver {
             frozen: Arc::clone(&self.machine.course.frozen),
             n,
             begun_at: self.machine.course.shown.steps[n].started_at,
+            maker_began: {
+                let shown = &self.machine.course.shown.steps;
+                let maker = self.machine.course.frozen.steps[n].made_by();
+                maker.and_then(|maker| shown.iter().find(|step| step.id == maker)?.started_at)
+            },
             attested: guards_estate::attested(&self.machine.course.frozen.plan, &self.machine.course.shown.steps),
             token: {
                 let shown = &self.machine.course.shown;
@@ -307,7 +312,6 @@ impl Driver {
         }
     }
 }
-
 impl Shared {
     pub(super) fn moment(&self) -> Moment {
         let speed = self.clock.speed();

@@ -8,9 +8,10 @@ use crate::{
     domain::{CallDescription, StepId, Timestamp, text::SafeText},
     runbook::{
         build::Frozen,
-        finding::Traces,
+        finding::{Leftover, Traces},
         plan::{GuardReading, Override, Plan, PlannedStep},
         run::{Ask, RunState, StepPhase, StepState},
+        spec,
     },
 };
 
@@ -122,10 +123,16 @@ pub(super) fn nothing_left(course: &mut Course, n: usize) {
 }
 
 pub(super) fn end(course: &mut Course, n: usize, phase: StepPhase, detail: SafeText, at: Timestamp) {
-    if phase == StepPhase::Done
-        && let Some(gone) = course.progress[n].traces.clears.clone()
-    {
-        course.shown.leftovers.retain(|left| *left != gone);
+    if phase == StepPhase::Done {
+        let own = &course.frozen.steps[n];
+        let makers = spec::takes_away(&own.id, &own.params);
+        let left = |maker: &StepId| {
+            let maker = course.shown.steps.iter().position(|step| step.id == *maker)?;
+            course.progress[maker].traces.leaves.clone()
+        };
+        let gone: Vec<Leftover> =
+            makers.iter().filter_map(left).chain(course.progress[n].traces.clears.clone()).collect();
+        course.shown.leftovers.retain(|left| !gone.contains(left));
     }
     let state = &mut course.shown.steps[n];
     state.phase = phase;
