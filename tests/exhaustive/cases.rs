@@ -240,7 +240,7 @@ kind = "rds-instance"
 instance = "core"
 replica = "core-hyd"
 recovery_instance = "core-dr"
-snapshot_every = "15m"
+snapshot_every = "6h"
 snapshot_copied = true
 size = "200GB"
 kms_keys = { primary = "arn:aws:kms:ap-south-1:111122223333:key/mum", recovery = "arn:aws:kms:ap-south-2:111122223333:key/hyd" }
