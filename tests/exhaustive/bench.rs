@@ -539,7 +539,7 @@ impl Bench {
 }
 
 /// The clock as the engine sees it: waiting moves it, ten times as far as it asks. Where nothing was written or called
-/// for some minutes of that, something is being built for an hour, and it moves faster.
+/// for some minutes of that, something is being built for an hour, and each look comes twice as late as the one before.
 struct Pacing {
     stage: Arc<Stage>,
     quiet: Mutex<Quiet>,
@@ -553,7 +553,8 @@ struct Quiet {
 }
 
 /// Half a minute each: longer than anything that is late, stale or in trouble here.
-const LOOKS_UNTIL_QUIET: u32 = 12;
+const LOOKS_UNTIL_QUIET: u32 = 6;
+const DOUBLINGS_MAX: u32 = 6;
 
 impl Clock for Pacing {
     fn now(&self) -> Timestamp {
@@ -576,7 +577,8 @@ impl Clock for Pacing {
         let mut quiet = lock(&self.quiet);
         let looks = if quiet.since == done { quiet.looks + 1 } else { 0 };
         *quiet = Quiet { since: done, looks };
-        self.stage.hand.advance(wall * if looks < LOOKS_UNTIL_QUIET { 10 } else { 100 });
+        let doublings = looks.saturating_sub(LOOKS_UNTIL_QUIET).min(DOUBLINGS_MAX);
+        self.stage.hand.advance(wall * 10 * 2_u32.pow(doublings));
         Duration::ZERO
     }
 }
