@@ -17,8 +17,6 @@
 mod bench;
 #[path = "exhaustive/cases.rs"]
 mod cases;
-#[path = "exhaustive/direct.rs"]
-mod direct;
 mod rig;
 
 use std::{
@@ -34,7 +32,6 @@ use std::{
 
 use bench::{Bench, Console, JOURNAL, Outcome, READS_TROUBLED, Remains, STUCK, Stage, TABLE, Trouble};
 use cases::{CASES, Case, Does, runbook_id};
-use direct::Direct;
 use pointsman::{
     aws::{SendOutcome, WriteOp, rds, route53},
     domain::{AppId, RegionId, Side, resource::Routing},
@@ -51,7 +48,7 @@ use pointsman::{
         kind::{Conduct, Eyes, Prepared, StepContext},
     },
 };
-use rig::{Around, BANK, Death, HYDERABAD, MUMBAI, declaration, folder};
+use rig::{Around, BANK, Death, Direct, HYDERABAD, MUMBAI, declaration, folder};
 
 const TRIES_MAX: u32 = 5;
 /// What a person takes over a run that is parked or in doubt.
@@ -148,6 +145,7 @@ async fn carry_out(bench: &Bench, stage: &Stage, facts: &Direct, app: &str, id: 
         kind: RunbookKind::Failover,
         target: Side::Recovery,
         begun_at: Some(stage.sim.now()),
+        maker_began: None,
         token: Some("before"),
         now: stage.sim.now(),
     };

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::kind::{Conduct, Eyes, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why};
+use super::{
+    kind::{Conduct, Eyes, Leftover, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why},
+    rds as shared,
+};
 use crate::{
     aws::{Reader, WriteOp, rds},
     domain::{
         CallDescription, Hazard, ProbeFailure, RegionId, Side,
         kind::{ParamShape, ParamSpec},
-        resource::DbSnapshot,
+        resource::{DbSnapshot, Tags},
         text::SafeText,
     },
     runbook::{
@@ -48,13 +51,16 @@ const PREFIX: &str = "rds:unplanned-global-failover-";
 
 pub struct KeepUnplannedSnapshot;
 
-/// The side that lost its role in the failover: the one left, and on the way home the one gone back to.
-fn old_side(about: &StepContext<'_>) -> Side {
-    if about.kind == RunbookKind::Failback { about.target } else { about.target.other() }
+/// The side that lost its role in the failover: the one left, and of a re-protect and the way home the one gone back to.
+const fn old_side(kind: RunbookKind, target: Side) -> Side {
+    match kind {
+        RunbookKind::Failback | RunbookKind::ReProtect => target,
+        RunbookKind::Failover | RunbookKind::Switchover | RunbookKind::DrillOnly => target.other(),
+    }
 }
 
 fn old_cluster(about: &StepContext<'_>) -> Result<(RegionId, String), SafeText> {
-    let (side, component) = (old_side(about), about.component()?);
+    let (side, component) = (old_side(about.kind, about.target), about.component()?);
     let cluster = component
         .params
         .side_text("clusters", side)
@@ -65,13 +71,13 @@ fn old_cluster(about: &StepContext<'_>) -> Result<(RegionId, String), SafeText> 
 /// Its name is made by AWS at the failover: before that, only how it begins is known.
 fn planned_call(about: &StepContext<'_>) -> Result<rds::CopyDbClusterSnapshot, SafeText> {
     let (region, cluster) = old_cluster(about)?;
-    Ok(copy(region, &format!("{PREFIX}{cluster}-*")))
+    Ok(copy(region, &format!("{PREFIX}{cluster}-*"), shared::mark(about)))
 }
 
 /// The copy's name follows from the source's: AWS refuses to make it twice.
-fn copy(region: RegionId, source: &str) -> rds::CopyDbClusterSnapshot {
+fn copy(region: RegionId, source: &str, tags: Tags) -> rds::CopyDbClusterSnapshot {
     let target_id = format!("kept-{}", source.trim_start_matches("rds:"));
-    rds::CopyDbClusterSnapshot { region, source: source.to_owned(), target_id }
+    rds::CopyDbClusterSnapshot { region, source: source.to_owned(), target_id, tags }
 }
 
 impl StepKind for KeepUnplannedSnapshot {
@@ -85,7 +91,7 @@ impl StepKind for KeepUnplannedSnapshot {
             calls: planned_call(about).map(|call| vec![call.describe()]),
             summary: SafeText::new(format!(
                 "rds CopyDBClusterSnapshot of the newest {PREFIX}… in {}{pass}",
-                about.facts.region(old_side(about))
+                about.facts.region(old_side(about.kind, about.target))
             )),
             done_when: SafeText::new("the copy is available"),
             undo: SafeText::new(SPEC.undo),
@@ -129,7 +135,7 @@ impl MutatingStep for KeepUnplannedSnapshot {
         if newest.status.as_str() != "available" {
             return Prepared::Busy(SafeText::new(format!("{} is {}", newest.id, newest.status)));
         }
-        let op = copy(region, &newest.id);
+        let op = copy(region, &newest.id, shared::mark(about));
         match snapshots.iter().find(|s| s.id.as_str() == op.target_id) {
             Some(kept) if kept.status.as_str() == "available" => {
                 Prepared::AlreadyDone(SafeText::new(format!("{} is kept already", kept.id)))
@@ -163,5 +169,23 @@ impl MutatingStep for KeepUnplannedSnapshot {
                 ))),
             },
         }
+    }
+
+    fn leaves(&self, sent: &CallDescription) -> Option<Leftover> {
+        let id = SafeText::new(param(sent, "TargetDBClusterSnapshotIdentifier")?);
+        Some(Leftover { kind: "rds-cluster-snapshot".to_owned(), region: sent.region.clone(), id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lost_writes_lie_where_a_failover_leaves_from_and_where_a_re_protect_and_a_failback_go_to() {
+        let lies_in = |kind, target| old_side(kind, target);
+        assert_eq!(lies_in(RunbookKind::Failover, Side::Recovery), Side::Primary);
+        assert_eq!(lies_in(RunbookKind::ReProtect, Side::Primary), Side::Primary);
+        assert_eq!(lies_in(RunbookKind::Failback, Side::Primary), Side::Primary);
     }
 }

@@ -40,8 +40,7 @@ use pointsman::{
 
 use super::{
     cases::{BEFORE, ESTATE, runbooks},
-    direct::Direct,
-    rig::{Around, Death, HYDERABAD, Hand, Journal, MUMBAI, Watching},
+    rig::{Around, Death, Direct, HYDERABAD, Hand, Journal, MUMBAI, Watching},
 };
 
 /// What becomes of the call under test, once.

@@ -82,6 +82,17 @@ pub static CASES: &[Case] = &[
     ),
     acts("aurora.keep-unplanned-snapshot", "aurora", "CopyDBClusterSnapshot", "component = \"global\"")
         .after(&["dark", "failover", "light"]),
+    Case {
+        steps: "[[step]]\nid = \"keep\"\ntitle = \"Keep\"\nkind = \"aurora.keep-unplanned-snapshot\"\ncomponent = \
+                \"global\"\n",
+        before: &["dark", "failover", "light"],
+        ..acts(
+            "aurora.delete-snapshot",
+            "aurora",
+            "DeleteDBClusterSnapshot",
+            "component = \"global\"\ntarget = \"primary\"\nmade_by = \"keep\"",
+        )
+    },
     acts(
         "aurora.detach",
         "aurora",

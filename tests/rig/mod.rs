@@ -35,6 +35,10 @@ use pointsman::{
 };
 use tokio::sync::Notify;
 
+mod direct;
+#[allow(unused_imports, reason = "each test crate that includes it uses its own part")]
+pub use direct::Direct;
+
 pub const MUMBAI: &str = "ap-south-1";
 pub const HYDERABAD: &str = "ap-south-2";
 
@@ -240,6 +244,21 @@ impl Wire for DyingWire {
     }
 }
 
+/// What answers without naming itself a simulator: to the program that is AWS.
+#[derive(Debug)]
+struct Unnamed(DyingWire);
+
+impl Wire for Unnamed {
+    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, WireFailure>> {
+        let answer = self.0.call(request);
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            answer.headers_mut().remove(pointsman::sim::SIM_HEADER);
+            Ok(answer)
+        })
+    }
+}
+
 struct Collected(CollectorHandle);
 
 /// In memory where there is room for it: a disk that syncs would be most of a test's time, and what it must keep is
@@ -312,11 +331,14 @@ impl Rig {
         self.sim.inject(Fault { id: 0, kind, from: None, until: None }).expect("a fault the simulator knows")
     }
 
-    async fn connection(&self, reaper: &Arc<Reaper>) -> Connection {
-        let wire = DyingWire { sim: Arc::clone(&self.sim), reaper: Arc::clone(reaper) };
+    fn wire(&self, reaper: &Arc<Reaper>) -> DyingWire {
+        DyingWire { sim: Arc::clone(&self.sim), reaper: Arc::clone(reaper) }
+    }
+
+    async fn connection(&self, wire: Arc<dyn Wire>) -> Connection {
         let mut settings = ConnectionSettings::for_estate(
             &BANK.0,
-            Transport::Wire(Arc::new(wire)),
+            Transport::Wire(wire),
             BTreeMap::new(),
             Arc::new(Watching(Arc::clone(&self.hand))),
         );
@@ -327,7 +349,18 @@ impl Rig {
 
     pub async fn console(&self, death: Death) -> Console {
         let reaper = Reaper::new(death);
-        let connection = self.connection(&reaper).await;
+        let connection = self.connection(Arc::new(self.wire(&reaper))).await;
+        self.watching(reaper, &connection, Permissions::default()).await
+    }
+
+    /// A console to which the bank is the real one.
+    pub async fn live_console(&self, permissions: Permissions) -> Console {
+        let reaper = Reaper::new(Death::Never);
+        let connection = self.connection(Arc::new(Unnamed(self.wire(&reaper)))).await;
+        self.watching(reaper, &connection, permissions).await
+    }
+
+    async fn watching(&self, reaper: Arc<Reaper>, connection: &Connection, permissions: Permissions) -> Console {
         let store = Journal { inner: self.store(), around: Arc::clone(&reaper) };
         let settings = Settings { fresh_wait: Duration::from_secs(5), ..Settings::default() };
         let clock = Arc::new(Watching(Arc::clone(&self.hand)));
@@ -342,10 +375,17 @@ impl Rig {
         });
         tokio::time::timeout(STUCK, first).await.expect("read within the bound").expect("the collector lives");
         let facts = Arc::new(Collected(collector.clone()));
-        Console { engine: self.engine(store, &connection, facts), reaper, _collector: Some(collector) }
+        let engine = self.engine(store, connection, facts, permissions);
+        Console { engine, reaper, _collector: Some(collector) }
     }
 
-    fn engine(&self, store: Journal<Arc<Reaper>>, connection: &Connection, facts: Arc<dyn Facts>) -> Engine {
+    fn engine(
+        &self,
+        store: Journal<Arc<Reaper>>,
+        connection: &Connection,
+        facts: Arc<dyn Facts>,
+        permissions: Permissions,
+    ) -> Engine {
         Engine::open(EngineParts {
             store: Arc::new(store),
             reader: connection.reader(),
@@ -356,7 +396,7 @@ impl Rig {
             clock: Arc::new(Moving(Arc::clone(&self.hand))),
             estate: Arc::clone(&BANK.0),
             runbooks: BANK.1.clone(),
-            permissions: Permissions::default(),
+            permissions,
         })
         .expect("the engine opens")
     }
