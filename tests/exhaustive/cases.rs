@@ -251,9 +251,9 @@ kind = "rds-instance"
 instance = "core"
 replica = "core-hyd"
 recovery_instance = "core-dr"
-snapshot_every = "15m"
+snapshot_every = "6h"
 snapshot_copied = true
-size = "200GB"
+size = "20GB"
 kms_keys = { primary = "arn:aws:kms:ap-south-1:111122223333:key/mum", recovery = "arn:aws:kms:ap-south-2:111122223333:key/hyd" }
 
 [[app]]
@@ -270,7 +270,7 @@ id = "db"
 kind = "rds-instance"
 instance = "ledger"
 recovery_instance = "ledger-dr"
-size = "200GB"
+size = "20GB"
 kms_keys = { primary = "arn:aws:kms:ap-south-1:111122223333:key/mum", recovery = "arn:aws:kms:ap-south-2:111122223333:key/hyd" }
 
 [[app]]
@@ -279,9 +279,9 @@ name = "Vault"
 tier = 2
 criticality = "medium"
 strategy = "backup-restore"
-rpo = "2h"
+rpo = "6h"
 rto = "4h"
-backup = { every = "1h", retention = "12h", copy_to = "recovery", duration_p99 = "37m" }
+backup = { every = "4h", retention = "12h", copy_to = "recovery", duration_p99 = "37m" }
 
 [[app.component]]
 id = "assist-db"
@@ -289,7 +289,7 @@ kind = "aws-backup"
 resource = "arn:aws:rds:ap-south-1:111122223333:db:assist-db"
 resource_type = "RDS"
 vaults = { primary = "bank-mum", recovery = "bank-hyd" }
-size = "1TB"
+size = "20GB"
 
 [[app]]
 id = "dns"
