@@ -17,6 +17,7 @@ use super::{
     guards::LossBound,
     plan::{GuardReading, PlannedStep},
     run::{Answer, Ask},
+    signal::TRIES_WALL,
     spec::OnFailure,
 };
 use crate::domain::{CallDescription, StepId, Timestamp, text::SafeText, time};
@@ -649,7 +650,8 @@ impl Machine {
     /// Looks on while `patience` lasts, then asks a person.
     fn doubt(&mut self, n: usize, patience: Duration, detail: &SafeText, now: &Moment) -> Turn {
         self.show(n, detail);
-        if self.elapsed(n, now) <= patience || self.course.ask.is_some() {
+        let looked_long = self.looked(n, now) >= patience.min(TRIES_WALL);
+        if self.elapsed(n, now) <= patience || !looked_long || self.course.ask.is_some() {
             return self.later(n, self.rules.poll, now);
         }
         let call = self.course.progress[n].call.as_ref().map_or_else(|| "the call".to_owned(), ToString::to_string);
@@ -657,9 +659,12 @@ impl Machine {
         Turn::append(Event::Asked { ask: Ask::Verdict { step: self.id(n), question } })
     }
 
+    /// A look at what does not answer ends by its time-out on the wall: where estate time runs faster, a time-out of the
+    /// runbook may be over before anybody could have seen anything.
     fn later_or_fail(&mut self, n: usize, late: &str, detail: &SafeText, now: &Moment) -> Turn {
         let timeout = self.planned(n).timeout;
-        if self.elapsed(n, now) <= timeout {
+        let looked_long = self.looked(n, now) >= timeout.min(TRIES_WALL);
+        if self.elapsed(n, now) <= timeout || !looked_long {
             self.show(n, detail);
             return self.later(n, self.rules.poll, now);
         }
@@ -719,6 +724,12 @@ impl Machine {
         now.since(&since)
     }
 
+    /// The same on the wall.
+    fn looked(&mut self, n: usize, now: &Moment) -> Duration {
+        let since = *self.slots[n].since.get_or_insert(*now);
+        now.monotonic.saturating_sub(since.monotonic)
+    }
+
     /// What is seen on the way is shown, not written down.
     fn show(&mut self, n: usize, detail: &SafeText) {
         let state = &mut self.course.shown.steps[n];
@@ -761,4 +772,72 @@ impl Turn {
 
 fn append(event: Event) -> Do {
     Do::Append(Box::new(event))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{run::Declaration, run::RunId, tests::frozen},
+        *,
+    };
+    use crate::domain::Hazard;
+
+    const T0: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    /// That long after the resume, on the wall, with the estate's clock at that speed.
+    fn moment(wall: u64, speed: u32) -> Moment {
+        let wall = Duration::from_secs(wall);
+        Moment { estate: T0 + wall * speed, monotonic: wall, pace: Pace::Runs(speed.into()) }
+    }
+
+    /// Killed after `gone` had begun, with a time-out of ten minutes, and taken up by a new process.
+    fn resumed(speed: u32) -> Machine {
+        let said = Declaration {
+            who: "asha".into(),
+            incident: "INC-4471".into(),
+            app: "payments".into(),
+            region: "Hyderabad".into(),
+            outage_at: None,
+            wave: None,
+        };
+        let entry = |event| Entry { at: T0, actor: "asha".into(), event };
+        let frozen = frozen(Hazard::Reversible);
+        let hash = frozen.plan.hash.clone();
+        let declared = Event::Declared { plan_hash: hash, declaration: said.clone(), principal: "asha".into() };
+        let mut course = fold::begin(RunId(1), frozen, &entry(declared)).expect("declared");
+        for event in [
+            Event::Begun { step: "gone".into(), attempt: 1 },
+            Event::Driven { epoch: 2, principal: "asha".into(), declaration: Some(said) },
+        ] {
+            course = fold::apply(course, &entry(event)).expect("legal");
+        }
+        let way = |kind: &str| if kind == "check" { Way::Reads } else { Way::Acts };
+        Machine::new(course, way, Rules::default(), &moment(0, speed))
+    }
+
+    /// Mumbai was not tried yet, whenever it is asked about: when it is given up, in seconds on the wall.
+    fn given_up_after(mut machine: Machine, speed: u32) -> Option<u64> {
+        for wall in 0..3600 {
+            match machine.next(&moment(wall, speed)) {
+                Do::Start(task) => {
+                    let unread = Finding::NotYet("Mumbai was not tried yet".into());
+                    machine.report(&task, Report::Found(Ok(unread)));
+                }
+                Do::Append(event) => {
+                    assert!(matches!(*event, Event::Failed { .. }), "{event:?}");
+                    return Some(wall);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn however_fast_the_estate_s_clock_a_resumed_run_gives_a_region_the_time_to_be_tried_anew() {
+        let gave_up = given_up_after(resumed(60), 60).expect("not for ever");
+        assert!(gave_up >= TRIES_WALL.as_secs(), "after {gave_up} s: a try alone may take 10");
+        let live = given_up_after(resumed(1), 1).expect("not for ever");
+        assert!((600..620).contains(&live), "by the runbook's own time-out, not {live} s");
+    }
 }
