@@ -197,8 +197,7 @@ impl Bridge {
         let transport = Transport::Wire(Arc::new(Cable { sim: Arc::clone(&sim), cut: Arc::clone(&cut) }));
         let time = |waits| -> Arc<dyn Clock> { Arc::new(Time { hand: Arc::clone(&hand), waits }) };
         let clock = time(Waits::OnTheWall);
-        let mut settings =
-            ConnectionSettings::for_estate(&estate, transport, BTreeMap::new(), Arc::clone(&clock));
+        let mut settings = ConnectionSettings::for_estate(&estate, transport, BTreeMap::new(), Arc::clone(&clock));
         let short = Duration::from_millis(200);
         settings.budget = TimeBudget { connect: short, attempt: short, operation: short * 2 };
         let connection = Connection::open(settings).await;
