@@ -8,9 +8,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use pointsman::{
     domain::{AppId, Estate, snapshot::Reach},
+    engine::wave::{WaveDeclaration, WaveRequest},
     runbook::{
         run::{Answer, Ask, Phase, RunState, StepPhase},
-        spec::RunbookSpec,
+        spec::{RunbookSpec, Variant},
     },
     sim::fault::Down,
 };
@@ -165,4 +166,34 @@ ways_home! {
 fn no_app_of_the_estate_is_left_out_here() {
     let known: BTreeSet<&str> = BANK.0.apps.iter().map(|app| app.id.as_str()).collect();
     assert_eq!(known, APPS.iter().copied().collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_whole_estate_is_protected_again_by_one_wave_whose_phrase_names_both_regions() {
+    let bridge = Bridge::open(&BANK.0, Look::WhenAsked).await;
+    for app in &BANK.0.apps {
+        let book = &app.runbooks["re-protect"];
+        let book = BANK.1.iter().find(|runbook| runbook.id == *book).expect("the estate was read whole");
+        bridge.plan(book, &app.id).await; // a wave is planned by what was read last
+    }
+    let request = WaveRequest { role: "re-protect".into(), apps: Vec::new(), parallel_max: 4, variant: Variant::Whole };
+    let wave = bridge.engine.plan_wave(&request).await.expect("a wave");
+    assert!(wave.left_out.is_empty(), "{:?}", wave.left_out);
+    let mut said = WaveDeclaration {
+        who: "asha".into(),
+        incident: "INC-4471".into(),
+        phrase: "10 apps to Mumbai".into(),
+        outage_at: None,
+    };
+    let refused = bridge.engine.declare_wave(&wave, &said).await.expect_err("one goes elsewhere").to_string();
+    for region in ["9 apps to Mumbai", "1 app to Hyderabad"] {
+        assert!(refused.contains(region), "{refused}");
+    }
+    said.phrase = wave.phrase();
+    let runs = bridge.engine.declare_wave(&wave, &said).await.expect("typed as it stands");
+    assert_eq!(runs.len(), 10);
+    for run in &bridge.engine.watch().borrow().list {
+        let region = if run.plan.app.as_str() == "core-banking" { "ap-south-2" } else { "ap-south-1" };
+        assert_eq!(run.declaration.region, region, "{}", run.plan.app);
+    }
 }

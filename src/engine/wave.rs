@@ -103,8 +103,10 @@ impl Engine {
             let undriven = open_in(&state, wave).into_iter().filter(|run| !state.drivers.contains_key(run));
             undriven.filter_map(|run| Some(Arc::new(state.courses.get(&run)?.shown.clone()))).collect()
         };
-        let first = open.first().ok_or_else(|| refusal("no run of this wave waits to be resumed"))?;
-        let phrase = wave::resume_phrase(open.len(), &first.plan.target_name);
+        if open.is_empty() {
+            return Err(refusal("no run of this wave waits to be resumed"));
+        }
+        let phrase = wave::resume_phrase(&wave::bound(open.iter().map(|run| &run.plan)));
         if said.phrase.trim() != phrase {
             return Err(refusal(format!("not what is asked: type {phrase}")));
         }
