@@ -206,7 +206,6 @@ id = "clean-unplanned"
 title = "Delete what was kept of it"
 kind = "aurora.delete-snapshot"
 component = "global"
-target = "primary"
 made_by = "keep-unplanned"
 
 [[step]]
@@ -406,7 +405,7 @@ impl Step<'_> {
         ask(&StepContext {
             facts: &facts,
             step: &self.frozen,
-            kind: RunbookKind::ReProtect,
+            kind: RunbookKind::Failover,
             target: Side::Recovery,
             begun_at: begun,
             maker_began: self.maker_began,
@@ -444,7 +443,7 @@ impl Step<'_> {
         StepContext {
             facts,
             step: &self.frozen,
-            kind: RunbookKind::ReProtect,
+            kind: RunbookKind::Failover,
             target: Side::Recovery,
             begun_at: Some(self.begun_at),
             maker_began: self.maker_began,

@@ -90,7 +90,7 @@ pub static CASES: &[Case] = &[
             "aurora.delete-snapshot",
             "aurora",
             "DeleteDBClusterSnapshot",
-            "component = \"global\"\ntarget = \"primary\"\nmade_by = \"keep\"",
+            "component = \"global\"\nmade_by = \"keep\"",
         )
     },
     acts(
