@@ -141,6 +141,17 @@ async fn a_journal_that_cannot_be_written_stops_the_engine_before_the_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_ends_in_unprotected_until_the_way_back_is_built() {
+    let rig = mumbai_gone(Down::Refuse);
+    let console = rig.console(Death::Never).await;
+    let run = declared(&console, "payments-failover").await;
+    let state = console.carry(run).await.expect("it ends");
+    assert!(matches!(state.phase, Phase::Completed { exceptions } if exceptions > 0), "an override is an exception");
+    assert_eq!(state.unprotected_since, state.ended_at);
+    assert!(state.waited < state.ended_at.expect("ended").since(state.declared_at));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_starts_only_when_app_and_region_are_typed_as_they_stand_and_no_other_run_is_open() {
     let rig = mumbai_gone(Down::Refuse);
     let console = rig.console(Death::Never).await;

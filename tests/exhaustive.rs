@@ -1,14 +1,14 @@
 //! Every kind of step x everything that can become of its call x every place at which the program can die: before and
-//! after each append to the journal and each call with side effects.
+//! after each append to the journal and each call with side effects. The whole product, each time.
 //!
-//! The program that comes after finds the run, resumes it and ends it as an undisturbed one ends, each effect having
-//! happened once. A person answers what is asked: takes ten minutes over a parked run, tries again, and rules on a call
-//! in doubt by what the simulator's own log says. The cases come from the catalogue of kinds: a new kind without a case
-//! fails the test.
+//! One run of each kind and outcome goes undisturbed; at each place that it comes by, what a death there would leave is
+//! kept: the world and the journal's files. On each of these the next program finds the run, resumes it and ends it as
+//! the undisturbed one ends, each effect having happened once. A person answers what is asked: takes ten minutes over a
+//! parked run, tries again, and rules on a call in doubt by what the simulator's own log says. The cases come from the
+//! catalogue of kinds: a new kind without a case fails the test. The runbooks of Payments, whose steps are several and
+//! ask for all that a run can ask for, are treated likewise.
 //!
-//! The whole product takes minutes. `cargo test` runs a declared part of it: of each kind and outcome the undisturbed
-//! run, every death around a call, and every eighth of the other places, another eighth in each cell of the table.
-//! `POINTSMAN_EXHAUSTIVE=whole` runs all (`.ci/run` does); `POINTSMAN_EXHAUSTIVE_ONLY=KIND` one row.
+//! `POINTSMAN_EXHAUSTIVE_ONLY=KIND` runs one row.
 
 #![allow(clippy::disallowed_methods, reason = "how long a cell took is told on the wall")]
 #![allow(clippy::type_complexity, clippy::format_collect, clippy::single_match_else, reason = "a table of a test")]
@@ -23,16 +23,19 @@ use std::{
     collections::{BTreeMap, VecDeque},
     panic::AssertUnwindSafe,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use bench::{BENCH, Bench, Console, Outcome, READS_TROUBLED, STUCK, Stage, Trouble};
+use bench::{Bench, Console, JOURNAL, Outcome, READS_TROUBLED, Remains, STUCK, Stage, TABLE, Trouble};
 use cases::{CASES, Case, Does, runbook_id};
 use pointsman::{
-    aws::SendOutcome,
-    domain::{AppId, RegionId, Side},
-    engine::{Chain, Facts as _, SqliteStore, Store, examine, recover},
+    aws::{SendOutcome, WriteOp, rds, route53},
+    domain::{AppId, RegionId, Side, resource::Routing},
+    engine::{Chain, Facts as _, SqliteStore, Store, StoreError, examine, recover},
     runbook::{
         build::FrozenStep,
         run::{Answer, Ask, Phase, Ruling, RunId, RunState},
@@ -45,26 +48,72 @@ use pointsman::{
         kind::{Conduct, Eyes, Prepared, StepContext},
     },
 };
-use rig::{Death, Direct, MUMBAI, declaration, folder};
+use rig::{Around, BANK, Death, Direct, HYDERABAD, MUMBAI, declaration, folder};
 
 const TRIES_MAX: u32 = 5;
 /// What a person takes over a run that is parked or in doubt.
 const PERSON_TAKES: Duration = Duration::from_mins(10);
+/// At once: most of a run is computing, some of it is waiting for a thread of the journal's.
+const THREADS_PER_CORE: usize = 2;
+
+/// A runbook, and the world as it is when that is asked for.
+struct Scene {
+    name: String,
+    runbook: String,
+    app: &'static str,
+    ready: Arc<Stage>,
+    does: Does,
+    outcome: Outcome,
+}
+
+impl Scene {
+    async fn of(bench: &Bench, case: &Case, outcome: Outcome) -> Self {
+        Self {
+            name: format!("{} / {}", case.kind, outcome.word()),
+            runbook: runbook_id(case),
+            app: case.app,
+            ready: prepared(bench, case).await,
+            does: case.does,
+            outcome,
+        }
+    }
+
+    fn undisturbed(&self) -> Self {
+        let Self { name, runbook, app, ready, does, .. } = self;
+        let (name, runbook, ready) = (name.clone(), runbook.clone(), Arc::clone(ready));
+        Self { name, runbook, app, ready, does: *does, outcome: Outcome::Ok }
+    }
+
+    fn trouble(&self, stage: &Stage) {
+        match self.does {
+            Does::Calls(operation) => stage.trouble(Trouble::Call(operation, self.outcome)),
+            Does::Runs => stage.trouble(Trouble::Call("Run", self.outcome)),
+            Does::Reads | Does::Looks if self.outcome != Outcome::Ok => {
+                stage.trouble(Trouble::Reads(self.outcome, stage.sim.now() + READS_TROUBLED));
+            }
+            Does::Reads | Does::Looks | Does::Nothing | Does::Much => {}
+        }
+    }
+}
+
+fn dark(stage: &Stage) -> u64 {
+    let kind = FaultKind::RegionDown { region: RegionId::new(MUMBAI), how: Down::Refuse };
+    stage.sim.inject(Fault { id: 0, kind, from: None, until: None }).expect("a fault the simulator knows")
+}
 
 /// Carries out what the case needs, without the engine.
 async fn prepared(bench: &Bench, case: &Case) -> Arc<Stage> {
     let stage = bench.stage();
     let facts = bench.facts();
-    let mut dark = None;
+    let mut fault = None;
     for id in case.before {
         match *id {
             "dark" => {
-                let kind = FaultKind::RegionDown { region: RegionId::new(MUMBAI), how: Down::Refuse };
-                dark = stage.sim.inject(Fault { id: 0, kind, from: None, until: None }).ok();
+                fault = Some(dark(&stage));
                 stage.hand.advance(Duration::from_mins(2));
             }
             "light" => {
-                stage.sim.clear(dark.expect("it was dark")).expect("a fault");
+                stage.sim.clear(fault.expect("it was dark")).expect("a fault");
                 stage.hand.advance(Duration::from_hours(3));
             }
             id => {
@@ -79,7 +128,7 @@ async fn prepared(bench: &Bench, case: &Case) -> Arc<Stage> {
 }
 
 async fn carry_out(bench: &Bench, stage: &Stage, facts: &Direct, app: &str, id: &str) {
-    let (estate, runbooks) = &*BENCH;
+    let (estate, runbooks) = bench.files;
     let app = estate.app(&AppId::new(app)).expect("an app");
     let spec = runbooks
         .iter()
@@ -96,6 +145,7 @@ async fn carry_out(bench: &Bench, stage: &Stage, facts: &Direct, app: &str, id: 
         kind: RunbookKind::Failover,
         target: Side::Recovery,
         begun_at: Some(stage.sim.now()),
+        maker_began: None,
         token: Some("before"),
         now: stage.sim.now(),
     };
@@ -105,19 +155,22 @@ async fn carry_out(bench: &Bench, stage: &Stage, facts: &Direct, app: &str, id: 
     let outside = bench.outside();
     let eyes = Eyes { reader: bench.reader(), outside: &outside };
     match acting.prepare(&about, &planned, &eyes).await {
-        Prepared::Send(op) => {
-            let sent = bench.writer().send_once(&*op).await;
-            assert!(matches!(sent, SendOutcome::Accepted { .. }), "{id}: {sent:?}");
-        }
+        Prepared::Send(op) => sent(bench, &*op).await,
         other => panic!("{id}: {other:?}"),
     }
+}
+
+async fn sent(bench: &Bench, op: &dyn WriteOp) {
+    let sent = bench.writer().send_once(op).await;
+    assert!(matches!(sent, SendOutcome::Accepted { .. }), "{}: {sent:?}", op.describe());
 }
 
 /// How a run ended.
 #[derive(Debug)]
 struct End {
-    /// Phases of the run and of its steps.
+    /// Phases of the run and of its steps; what a person took on shows in `word` alone.
     phases: String,
+    word: &'static str,
     world: String,
     effects: BTreeMap<String, usize>,
     log: Vec<String>,
@@ -126,137 +179,119 @@ struct End {
 
 struct Performed {
     end: End,
-    appends: usize,
+    /// What a death would have left, at every place that it came by.
+    remains: Vec<Remains>,
     calls: usize,
 }
 
-async fn perform(bench: &Bench, case: &Case, outcome: Outcome, death: Death, folder: &Path) -> Performed {
-    let stage = prepared(bench, case).await;
-    let before = stage.effects();
-    let journal = folder.join("journal.db");
-    let console = bench.console(&stage, &journal, death);
-    let plan = console.plan(&runbook_id(case), case.app).await;
-    assert!(plan.interlocks.is_empty(), "{:?}", plan.interlocks);
-    match case.does {
-        Does::Calls(operation) => stage.trouble(Trouble::Call(operation, outcome)),
-        Does::Runs => stage.trouble(Trouble::Call("Run", outcome)),
-        Does::Reads | Does::Looks if outcome != Outcome::Ok => {
-            stage.trouble(Trouble::Reads(outcome, stage.sim.now() + READS_TROUBLED));
-        }
-        Does::Reads | Does::Looks | Does::Nothing => {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    Nothing,
+    WhatIsLeft,
+}
+
+async fn perform(bench: &Bench, scene: &Scene, keep: Keep) -> Performed {
+    let stage = scene.ready.fork();
+    bench.put_on(&stage);
+    let folder = folder();
+    let journal = folder.path().join(JOURNAL);
+    let console = bench.console(&journal, Arc::clone(&stage));
+    let plan = console.plan(&scene.runbook, scene.app).await;
+    scene.trouble(&stage);
+    if keep == Keep::WhatIsLeft {
+        stage.keep_what_is_left(&journal);
     }
     let mut asked = Vec::new();
-    let declared = console.engine.declare(&plan, declaration(case.app, plan.target_region.as_str())).await;
-    let ended = match declared {
-        Ok(run) => carried(&console, &stage, run, &before, &mut asked).await,
-        Err(refusal) => {
-            assert!(matches!(death, Death::BeforeAppend(1) | Death::AfterAppend(1)), "{refusal}");
-            None
+    let declared = declaration(scene.app, plan.target_region.as_str());
+    let run = console.0.declare(&plan, declared).await.expect("declared");
+    let state = carried(&console, &stage, run, &scene.ready.effects(), &mut asked).await;
+    let (remains, appends, calls) = stage.remains();
+    assert!(keep == Keep::Nothing || remains.len() == 2 * (appends + calls), "{}: a place was missed", scene.name);
+    Performed { end: ended(scene, &stage, &journal, &state, asked), remains, calls }
+}
+
+/// The next start: what is unfinished is resumed; where nothing was declared yet, it is declared.
+async fn resumed(bench: &Bench, scene: &Scene, remains: Remains) -> End {
+    let folder = folder();
+    let journal = remains.lay_down(folder.path());
+    let stage = remains.stage;
+    bench.put_on(&stage);
+    let console = bench.console(&journal, Arc::clone(&stage));
+    let runs = console.0.watch().borrow().clone();
+    assert!(runs.list.iter().all(|state| !state.driven), "nobody drives at a start");
+    let mut asked = Vec::new();
+    let state = match (runs.list.first(), runs.ended.first()) {
+        (Some(state), _) if state.phase.ended() => Arc::clone(state),
+        // Its last record was written: the record is what there is of it.
+        (None, Some(summary)) => {
+            let store = SqliteStore::open(&journal).expect("the journal opens");
+            Arc::new(recover(&store.load_run(summary.id).expect("readable")).expect("whole").shown)
+        }
+        (known, _) => {
+            let run = match known {
+                Some(state) => {
+                    let declared = declaration(scene.app, state.plan.target_region.as_str());
+                    console.0.resume(state.id, declared).await.expect("resumed")
+                }
+                None => {
+                    let plan = console.plan(&scene.runbook, scene.app).await;
+                    let declared = declaration(scene.app, plan.target_region.as_str());
+                    console.0.declare(&plan, declared).await.expect("declared")
+                }
+            };
+            carried(&console, &stage, run, &scene.ready.effects(), &mut asked).await
         }
     };
-    let (appends, calls) = console.reaper.counted();
-    let (state, _console) = match ended {
-        Some(state) => (state, console),
-        None => {
-            assert_ne!(death, Death::Never, "nobody killed it");
-            drop(console);
-            resumed(bench, case, &stage, &journal, &before, &mut asked).await
-        }
-    };
+    ended(scene, &stage, &journal, &state, asked)
+}
+
+/// Compared when the world has come to rest: some of it is rebuilt after the run has ended.
+fn ended(scene: &Scene, stage: &Stage, journal: &Path, state: &RunState, asked: Vec<&'static str>) -> End {
     stage.hand.advance(Duration::from_hours(6));
     let phases: Vec<String> = state.steps.iter().map(|step| format!("{} {:?}", step.id, step.phase)).collect();
     let word = if matches!(state.phase, Phase::Completed { .. }) { "completed" } else { state.phase.word() };
     let mut effects = stage.effects();
-    for (operation, count) in before {
+    for (operation, count) in scene.ready.effects() {
         *effects.get_mut(&operation).expect("effects are never forgotten") -= count;
     }
     effects.retain(|_, count| *count > 0);
-    let end = End {
+    let store = SqliteStore::open(journal).expect("the journal opens");
+    let chain = examine(&store.load().expect("readable"), store.anchored().expect("readable")).chain();
+    assert!(matches!(chain, Chain::Whole { .. }), "{chain:?}");
+    End {
         phases: format!("{word} [{}]", phases.join(", ")),
+        word: state.phase.word(),
         world: stage.world(),
         effects,
         log: state.log.iter().map(|(_, line)| line.to_string()).collect(),
         asked,
-    };
-    let store = SqliteStore::open(&journal).expect("the journal opens");
-    let chain = examine(&store.load().expect("readable"), store.anchored().expect("readable")).chain();
-    assert!(matches!(chain, Chain::Whole { .. }), "{chain:?}");
-    Performed { end, appends, calls }
+    }
 }
 
-/// The next start: what is unfinished is resumed; where nothing was declared yet, it is declared.
-async fn resumed(
-    bench: &Bench,
-    case: &Case,
-    stage: &Arc<Stage>,
-    journal: &Path,
-    before: &BTreeMap<String, usize>,
-    asked: &mut Vec<&'static str>,
-) -> (Arc<RunState>, Console) {
-    let console = bench.console(stage, journal, Death::Never);
-    let known = { console.engine.watch().borrow().list.first().cloned() };
-    let run = match known {
-        Some(state) if state.phase.ended() => return (state, console),
-        Some(state) => {
-            let mut tries = 0;
-            loop {
-                // The dead one's lock goes with its last write.
-                match console.engine.resume(state.id, declaration(case.app, state.plan.target_region.as_str())).await {
-                    Ok(run) => break run,
-                    Err(refusal) => {
-                        tries += 1;
-                        assert!(tries < 100_000, "{refusal}");
-                        tokio::task::yield_now().await;
-                    }
-                }
-            }
-        }
-        None => {
-            let ended = { console.engine.watch().borrow().ended.first().map(|summary| summary.id) };
-            if let Some(run) = ended {
-                // Its last record was written: the record is what there is of it.
-                let store = SqliteStore::open(journal).expect("the journal opens");
-                let course = recover(&store.load_run(run).expect("readable")).expect("whole");
-                return (Arc::new(course.shown), console);
-            }
-            let plan = console.plan(&runbook_id(case), case.app).await;
-            console.engine.declare(&plan, declaration(case.app, plan.target_region.as_str())).await.expect("declared")
-        }
-    };
-    let state = carried(&console, stage, run, before, asked).await.expect("nobody dies twice");
-    (state, console)
-}
-
-/// Answers whatever is asked until the run ends (`Some`) or the program dies (`None`).
+/// Answers whatever is asked until the run ends.
 async fn carried(
     console: &Console,
     stage: &Stage,
     run: RunId,
     before: &BTreeMap<String, usize>,
     asked: &mut Vec<&'static str>,
-) -> Option<Arc<RunState>> {
-    let mut watch = console.engine.watch();
+) -> Arc<RunState> {
+    let mut watch = console.0.watch();
     let mut retries = 0;
     let deadline = tokio::time::Instant::now() + STUCK;
     loop {
         let runs = watch.borrow_and_update().clone();
-        if runs.store_failure.is_some() {
-            return None;
-        }
-        let state = runs.list.iter().find(|state| state.id == run).cloned()?;
+        assert!(runs.store_failure.is_none(), "{:?}", runs.store_failure);
+        let state = runs.list.iter().find(|state| state.id == run).cloned().expect("it is listed");
         if state.phase.ended() {
-            return Some(state);
+            return state;
         }
         if let Some(answer) = answer(&state, stage, before, &mut retries, asked) {
-            tokio::select! {
-                _ = console.engine.answer(run, answer) => {} // refused: the run moved on, and the next state says so
-                () = console.reaper.dead.notified() => return None,
-            }
+            let _ = console.0.answer(run, answer).await; // refused: the run moved on, and the next state says so
             continue;
         }
         tokio::select! {
             changed = watch.changed() => changed.expect("the engine lives"),
-            () = console.reaper.dead.notified() => return None,
             () = tokio::time::sleep_until(deadline) => panic!("stuck: {:#?}\n{:#?}", state.phase, state.log),
         }
     }
@@ -306,164 +341,291 @@ fn answer(
 #[derive(Default)]
 struct Tally {
     places: usize,
-    /// Places that there are.
-    of: usize,
     doubts: usize,
     verdicts: usize,
     retries: usize,
     wrong: Vec<String>,
 }
 
-/// How much of a cell is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Whole,
-    /// Every [`STRIDE`]th append, beginning with this one.
-    From(usize),
-}
-
-const STRIDE: usize = 8;
-
-impl Part {
-    fn takes(self, death: Death, place: usize) -> bool {
-        match (self, death) {
-            (Self::Whole, _) | (_, Death::Never | Death::BeforeCall(_) | Death::AfterCall(_)) => true,
-            (Self::From(first), Death::BeforeAppend(_) | Death::AfterAppend(_)) => place % STRIDE == first % STRIDE,
-        }
-    }
-}
-
-async fn every_place(bench: &Bench, case: &Case, outcome: Outcome, part: Part, tally: &mut Tally) {
-    let run = async |outcome, death| {
-        let folder = folder();
-        perform(bench, case, outcome, death, folder.path()).await
-    };
-    let whole = run(Outcome::Ok, Death::Never).await;
-    let undisturbed = run(outcome, Death::Never).await;
-    let name = |death| format!("{} / {} / {death:?}", case.kind, outcome.word());
-    if matches!(case.does, Does::Calls(_) | Does::Runs) {
+async fn every_place(bench: &Bench, scene: &Scene, tally: &mut Tally) {
+    let whole = perform(bench, &scene.undisturbed(), Keep::Nothing).await;
+    let undisturbed = perform(bench, scene, Keep::WhatIsLeft).await;
+    if matches!(scene.does, Does::Calls(_) | Does::Runs | Does::Much) {
         assert!(whole.end.effects.values().all(|count| *count == 1), "{:?}", whole.end);
         assert!(
             whole.calls > 0 && undisturbed.calls > 0,
             "{}: the call was never made: {:#?}",
-            case.kind,
+            scene.name,
             undisturbed.end.log
         );
     } else {
         assert!(whole.end.effects.is_empty() && whole.calls == 0, "{:?}", whole.end);
     }
-    let mut places = vec![Death::Never];
-    for n in 1..=undisturbed.appends {
-        places.extend([Death::BeforeAppend(n), Death::AfterAppend(n)]);
-    }
-    for n in 1..=undisturbed.calls {
-        places.extend([Death::BeforeCall(n), Death::AfterCall(n)]);
-    }
-    tally.of = places.len();
-    for (place, death) in places.into_iter().enumerate() {
-        if !part.takes(death, place) {
-            continue;
-        }
-        tally.places += 1;
-        let end = run(outcome, death).await.end;
-        let doubt = end.log.iter().any(|line| line.contains("in doubt"));
-        tally.doubts += usize::from(doubt);
-        tally.verdicts += end.asked.iter().filter(|what| **what == "verdict").count();
-        tally.retries += end.asked.iter().filter(|what| **what == "retry").count();
-        let mut wrong = |what: &str| {
-            let text = format!("{}: {what}\n  {end:?}\n  undisturbed {:?}", name(death), undisturbed.end);
-            tally.wrong.push(text);
-        };
-        if end.effects != whole.end.effects {
-            wrong("an effect was lost or happened twice");
-        }
-        if end.phases != undisturbed.end.phases || end.phases != whole.end.phases {
-            wrong("the run ended otherwise");
-        }
-        if end.world != undisturbed.end.world {
-            wrong("the world is another");
-        }
-        let unanswered = matches!(outcome, Outcome::TimeoutApplied | Outcome::TimeoutNotApplied | Outcome::LandsLate)
-            && matches!(case.does, Does::Calls(_) | Does::Runs);
-        if !doubt && (unanswered || matches!(death, Death::BeforeCall(_) | Death::AfterCall(_))) {
-            wrong("nobody was told of the doubt");
-        }
+    judge(scene, Death::Never, &undisturbed.end, &undisturbed.end, &whole.end, tally);
+    for remains in undisturbed.remains {
+        let place = remains.place;
+        let end = resumed(bench, scene, remains).await;
+        judge(scene, place, &end, &undisturbed.end, &whole.end, tally);
     }
 }
 
-#[test]
-fn every_kind_ends_the_same_whatever_becomes_of_its_call_and_wherever_the_program_dies() {
-    let only = std::env::var("POINTSMAN_EXHAUSTIVE_ONLY").ok();
-    let named: Vec<&str> = CASES.iter().map(|case| case.kind).collect();
-    let known: Vec<&str> = steps::KINDS.iter().map(|kind| kind.spec().id).collect();
-    assert_eq!(named, known, "every kind of the catalogue has its case, in the same order");
-
-    let whole = match std::env::var("POINTSMAN_EXHAUSTIVE").as_deref() {
-        Err(_) => false,
-        Ok("whole") => true,
-        Ok(other) => panic!("POINTSMAN_EXHAUSTIVE={other}: only `whole` is known"),
+fn judge(scene: &Scene, place: Death, end: &End, undisturbed: &End, whole: &End, tally: &mut Tally) {
+    let doubt = end.log.iter().any(|line| line.contains("in doubt"));
+    tally.places += 1;
+    tally.doubts += usize::from(doubt);
+    tally.verdicts += end.asked.iter().filter(|what| **what == "verdict").count();
+    tally.retries += end.asked.iter().filter(|what| **what == "retry").count();
+    let mut wrong = |what: &str| {
+        tally.wrong.push(format!("{} / {place:?}: {what}\n  {end:?}\n  undisturbed {undisturbed:?}", scene.name));
     };
-    let work: VecDeque<(&Case, Outcome, Part)> = CASES
-        .iter()
-        .filter(|case| only.as_deref().is_none_or(|only| case.kind == only))
-        .flat_map(|case| case.does.outcomes().into_iter().map(move |outcome| (case, outcome)))
-        .enumerate()
-        .map(|(cell, (case, outcome))| (case, outcome, if whole { Part::Whole } else { Part::From(cell) }))
-        .collect();
-    assert!(!work.is_empty(), "POINTSMAN_EXHAUSTIVE_ONLY names no kind: {only:?}");
-    let work = Mutex::new(work);
-    let tallies: Mutex<BTreeMap<(&str, Outcome), (Tally, Duration)>> = Mutex::default();
+    if end.effects != whole.effects {
+        wrong("an effect was lost or happened twice");
+    }
+    if end.phases != undisturbed.phases || end.phases != whole.phases {
+        wrong("the run ended otherwise");
+    }
+    if end.asked.is_empty() && undisturbed.asked.is_empty() && end.word != undisturbed.word {
+        wrong("the run is summed up otherwise");
+    }
+    if end.world != undisturbed.world {
+        wrong("the world is another");
+    }
+    let unanswered = matches!(scene.outcome, Outcome::TimeoutApplied | Outcome::TimeoutNotApplied | Outcome::LandsLate)
+        && matches!(scene.does, Does::Calls(_) | Does::Runs);
+    if !doubt && (unanswered || matches!(place, Death::BeforeCall(_) | Death::AfterCall(_))) {
+        wrong("nobody was told of the doubt");
+    }
+    if scene.does == Does::Much && end.asked.contains(&"verdict") {
+        wrong("a doubt that observing settles was asked of a person");
+    }
+}
+
+/// Several cells at once, each with clients of its own.
+fn on_all_cores<T: Send>(
+    files: &'static bench::Files,
+    work: Vec<T>,
+    name: impl Fn(&T) -> String + Sync,
+    cell: impl AsyncFn(&Bench, &T, &mut Tally) + Sync,
+) -> BTreeMap<String, (Tally, Duration)> {
+    let work: Mutex<VecDeque<T>> = Mutex::new(work.into());
+    let tallies: Mutex<BTreeMap<String, (Tally, Duration)>> = Mutex::default();
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for _ in 0..cores * THREADS_PER_CORE {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                let bench = runtime.block_on(Bench::new());
+                let bench = runtime.block_on(Bench::new(files));
                 loop {
-                    let Some((case, outcome, part)) = work.lock().expect("not poisoned").pop_front() else { break };
+                    let Some(one) = work.lock().expect("not poisoned").pop_front() else { break };
                     let began = std::time::Instant::now();
                     let mut tally = Tally::default();
-                    let places = every_place(&bench, case, outcome, part, &mut tally);
-                    let all = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(places)));
-                    if let Err(panic) = all {
+                    let whole = cell(&bench, &one, &mut tally);
+                    let whole = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(whole)));
+                    if let Err(panic) = whole {
                         let text = panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "panicked".to_owned());
-                        tally.wrong.push(format!("{} / {}: {text}", case.kind, outcome.word()));
+                        tally.wrong.push(format!("{}: {text}", name(&one)));
                     }
-                    tallies.lock().expect("not poisoned").insert((case.kind, outcome), (tally, began.elapsed()));
+                    tallies.lock().expect("not poisoned").insert(name(&one), (tally, began.elapsed()));
                 }
             });
         }
     });
-    let tallies = tallies.into_inner().expect("not poisoned");
-    let wrong = table(&tallies);
+    tallies.into_inner().expect("not poisoned")
+}
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    let only = std::env::var("POINTSMAN_EXHAUSTIVE_ONLY").ok();
+    let named = only.as_deref().is_none_or(|only| CASES.iter().any(|case| case.kind == only));
+    assert!(named, "POINTSMAN_EXHAUSTIVE_ONLY names no kind: {only:?}");
+    CASES.iter().filter(move |case| only.as_deref().is_none_or(|only| case.kind == only))
+}
+
+fn nothing_is_wrong(tallies: &BTreeMap<String, (Tally, Duration)>) {
+    let wrong: Vec<&str> = tallies.values().flat_map(|(tally, _)| &tally.wrong).map(String::as_str).collect();
     assert!(wrong.is_empty(), "{} wrong, the first of them:\n{}", wrong.len(), wrong[..wrong.len().min(12)].join("\n"));
 }
 
-/// Prints the product and gives back what was wrong in it.
-fn table(tallies: &BTreeMap<(&str, Outcome), (Tally, Duration)>) -> Vec<String> {
+#[test]
+fn every_kind_ends_the_same_whatever_becomes_of_its_call_and_wherever_the_program_dies() {
+    let named: Vec<&str> = CASES.iter().map(|case| case.kind).collect();
+    let known: Vec<&str> = steps::KINDS.iter().map(|kind| kind.spec().id).collect();
+    assert_eq!(named, known, "every kind of the catalogue has its case, in the same order");
+
+    let cells = cases().flat_map(|case| case.does.outcomes().into_iter().map(move |outcome| (case, outcome)));
+    let name = |(case, outcome): &(&Case, Outcome)| format!("{} / {}", case.kind, outcome.word());
+    let tallies = on_all_cores(&TABLE, cells.collect(), name, async |bench, (case, outcome), tally| {
+        let scene = Scene::of(bench, case, *outcome).await;
+        every_place(bench, &scene, tally).await;
+    });
+
     let head: String = Outcome::ALL.iter().map(|outcome| format!("{:>23}", outcome.word())).collect();
     println!("{:<32}{head}    (places at which it died; - where the outcome does not exist)", "kind");
-    let (mut sum, mut of, mut cells) = (0, 0, 0);
-    for case in CASES {
-        let row: String = Outcome::ALL
-            .iter()
-            .map(|outcome| match tallies.get(&(case.kind, *outcome)) {
-                Some((tally, took)) => {
-                    sum += tally.places;
-                    of += tally.of;
-                    cells += 1;
-                    format!("{:>8} of {:>3} {:>6.1}s", tally.places, tally.of, took.as_secs_f64())
-                }
-                None => format!("{:>23}", "-"),
-            })
-            .collect();
-        println!("{:<32}{row}", case.kind);
+    for case in cases() {
+        let cell = |outcome: &Outcome| match tallies.get(&name(&(case, *outcome))) {
+            Some((tally, took)) => format!("{:>15} {:>6.1}s", tally.places, took.as_secs_f64()),
+            None => format!("{:>23}", "-"),
+        };
+        println!("{:<32}{}", case.kind, Outcome::ALL.iter().map(cell).collect::<String>());
     }
     let all = |count: fn(&Tally) -> usize| tallies.values().map(|(tally, _)| count(tally)).sum::<usize>();
     println!(
-        "{sum} of {of} runs in {cells} cells: {} of them in doubt, {} verdicts, {} retries by a person",
+        "{} runs in {} cells: {} of them in doubt, {} verdicts, {} retries by a person",
+        all(|tally| tally.places),
+        tallies.len(),
         all(|tally| tally.doubts),
         all(|tally| tally.verdicts),
         all(|tally| tally.retries)
     );
-    tallies.values().flat_map(|(tally, _)| tally.wrong.clone()).collect()
+    nothing_is_wrong(&tallies);
+}
+
+/// Writes nothing from its `nth` record on.
+struct Refuses {
+    nth: usize,
+    stage: Arc<Stage>,
+    tried: AtomicUsize,
+    calls_until_then: AtomicUsize,
+}
+
+impl Around for Arc<Refuses> {
+    fn around<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.tried.fetch_add(1, Ordering::SeqCst) + 1 < self.nth {
+            return write();
+        }
+        self.calls_until_then.store(self.stage.calls(), Ordering::SeqCst);
+        Err(StoreError::Failed("no space left on device".to_owned()))
+    }
+}
+
+#[test]
+fn a_journal_that_refuses_a_record_stops_every_kind_and_nothing_goes_out_after_it() {
+    let tallies = on_all_cores(
+        &TABLE,
+        cases().collect(),
+        |case| case.kind.to_owned(),
+        async |bench, case, tally| {
+            let scene = Scene::of(bench, case, Outcome::Ok).await;
+            while refused_at(bench, &scene, tally.places + 1).await == Went::Stopped {
+                tally.places += 1;
+            }
+            assert!(tally.places > 4, "a run has its records: {}", tally.places);
+        },
+    );
+    nothing_is_wrong(&tallies);
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Went {
+    Stopped,
+    /// It has fewer records.
+    Ended,
+}
+
+async fn refused_at(bench: &Bench, scene: &Scene, nth: usize) -> Went {
+    let stage = scene.ready.fork();
+    bench.put_on(&stage);
+    let folder = folder();
+    let (tried, calls_until_then) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let refuses = Arc::new(Refuses { nth, stage: Arc::clone(&stage), tried, calls_until_then });
+    let console = bench.console(&folder.path().join(JOURNAL), Arc::clone(&refuses));
+    let plan = console.plan(&scene.runbook, scene.app).await;
+    let declared = console.0.declare(&plan, declaration(scene.app, plan.target_region.as_str())).await;
+    assert_eq!(declared.is_err(), nth == 1, "{declared:?}");
+    let mut watch = console.0.watch();
+    loop {
+        let runs = watch.borrow_and_update().clone();
+        let state = runs.list.first();
+        if runs.store_failure.is_some() && state.is_none_or(|state| !state.driven) {
+            break;
+        }
+        let state = state.expect("declared");
+        if state.phase.ended() {
+            return Went::Ended;
+        }
+        match answer(state, &stage, &scene.ready.effects(), &mut 0, &mut Vec::new()) {
+            Some(answer) if runs.store_failure.is_none() => {
+                let _ = console.0.answer(state.id, answer).await; // refused: the next state says why
+            }
+            _ => tokio::time::timeout(STUCK, watch.changed()).await.expect("it goes on").expect("the engine lives"),
+        }
+    }
+    assert_eq!(refuses.tried.load(Ordering::SeqCst), nth, "{}: a failed write is not tried again", scene.name);
+    let calls = refuses.calls_until_then.load(Ordering::SeqCst);
+    assert_eq!(stage.calls(), calls, "{}: record {nth} was not written, and it acted", scene.name);
+    Went::Stopped
+}
+
+/// The runbooks of Payments in the bundled estate, and the situation that each is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Payments {
+    Failover,
+    Switchover,
+    Failback,
+}
+
+impl Payments {
+    const fn runbook(self) -> &'static str {
+        match self {
+            Self::Failover => "payments-failover",
+            Self::Switchover => "payments-switchover",
+            Self::Failback => "payments-failback",
+        }
+    }
+
+    async fn stage(self, bench: &Bench) -> Arc<Stage> {
+        let stage = bench.stage();
+        match self {
+            Self::Failover => {
+                dark(&stage);
+                stage.hand.advance(Duration::from_mins(5));
+            }
+            Self::Switchover => {}
+            Self::Failback => after_a_failover(bench, &stage).await,
+        }
+        stage
+    }
+}
+
+/// Hyderabad writes and has the traffic; Mumbai was gone and is back.
+async fn after_a_failover(bench: &Bench, stage: &Stage) {
+    let fault = dark(stage);
+    stage.hand.advance(Duration::from_mins(5));
+    let region = RegionId::new(HYDERABAD);
+    let id = Some("payments-global".to_owned());
+    let clusters = rds::DescribeGlobalClusters { region: region.clone(), id };
+    let clusters = bench.reader().read(&clusters).await.expect("readable").value;
+    let target_arn = clusters[0].member_in(&region).expect("a member").cluster_arn.clone();
+    let global_cluster = "payments-global".into();
+    sent(bench, &rds::FailoverGlobalCluster { region, global_cluster, target_arn }).await;
+    let zone = || "Z0PAYBANKEXAMPLE01".to_owned();
+    let name = Some("origin.pay.bank.example".to_owned());
+    let list = route53::ListResourceRecordSets { zone: zone(), name, kind: Some("A".into()) };
+    let sets = bench.reader().read(&list).await.expect("readable").value;
+    let changes = sets.into_iter().map(|mut set| {
+        let weight = if set.set_identifier.as_deref() == Some("hyderabad") { 100 } else { 0 };
+        set.routing = Routing::Weighted { weight };
+        route53::RecordChange { action: route53::RecordAction::Upsert, set }
+    });
+    let comment = "what must have happened before".into();
+    sent(bench, &route53::ChangeRecordSets { zone: zone(), comment, changes: changes.collect() }).await;
+    stage.hand.advance(Duration::from_mins(20));
+    stage.sim.clear(fault).expect("the fault was there");
+    stage.hand.advance(Duration::from_hours(6));
+}
+
+#[test]
+fn the_runbooks_of_payments_end_the_same_wherever_the_program_dies() {
+    let runbooks = vec![Payments::Failback, Payments::Failover, Payments::Switchover];
+    let name = |payments: &Payments| payments.runbook().to_owned();
+    let tallies = on_all_cores(&BANK, runbooks, name, async |bench, payments, tally| {
+        let ready = payments.stage(bench).await;
+        let name = payments.runbook().to_owned();
+        let runbook = name.clone();
+        let scene = Scene { name, runbook, app: "payments", ready, does: Does::Much, outcome: Outcome::Ok };
+        every_place(bench, &scene, tally).await;
+    });
+    for (name, (tally, took)) in &tallies {
+        println!("{name:<32}{:>15} {:>6.1}s", tally.places, took.as_secs_f64());
+    }
+    nothing_is_wrong(&tallies);
 }

@@ -75,6 +75,7 @@ impl<'r> Attempt<'r> {
             kind: RunbookKind::Failover,
             target: Side::Recovery,
             begun_at: Some(self.begun_at),
+            maker_began: None,
             token: Some(&self.token),
             now: self.rig.sim.now(),
         })
@@ -96,6 +97,7 @@ impl<'r> Attempt<'r> {
             kind: RunbookKind::Failover,
             target: Side::Recovery,
             begun_at: Some(self.begun_at),
+            maker_began: None,
             token: Some(&self.token),
             now: self.rig.sim.now(),
         };
@@ -114,6 +116,7 @@ impl<'r> Attempt<'r> {
             kind: RunbookKind::Failover,
             target: Side::Recovery,
             begun_at: Some(self.begun_at),
+            maker_began: None,
             token: None,
             now: self.rig.sim.now(),
         };

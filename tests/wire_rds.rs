@@ -196,6 +196,20 @@ target = "primary"
 made_by = "keep"
 
 [[step]]
+id = "keep-unplanned"
+title = "Keep what the failover left"
+kind = "aurora.keep-unplanned-snapshot"
+component = "global"
+
+[[step]]
+id = "clean-unplanned"
+title = "Delete what was kept of it"
+kind = "aurora.delete-snapshot"
+component = "global"
+target = "primary"
+made_by = "keep-unplanned"
+
+[[step]]
 id = "detach"
 title = "Detach"
 kind = "aurora.detach"
@@ -353,7 +367,7 @@ impl Bench {
 
     fn step<'a>(&'a self, id: &str) -> Step<'a> {
         let spec = self.runbook.steps.iter().find(|step| step.id.as_str() == id).expect("a step of the runbook");
-        Step { bench: self, frozen: FrozenStep::of(spec), begun_at: self.clock.now() }
+        Step { bench: self, frozen: FrozenStep::of(spec), begun_at: self.clock.now(), maker_began: None }
     }
 
     /// Calls that changed something, by operation.
@@ -377,9 +391,16 @@ struct Step<'a> {
     bench: &'a Bench,
     frozen: FrozenStep,
     begun_at: Timestamp,
+    maker_began: Option<Timestamp>,
 }
 
 impl Step<'_> {
+    /// In the same run as the step that it takes away the work of.
+    fn after(mut self, maker: &Self) -> Self {
+        self.maker_began = Some(maker.begun_at);
+        self
+    }
+
     fn with<T>(&self, begun: Option<Timestamp>, ask: impl FnOnce(&StepContext<'_>) -> T) -> T {
         let facts = self.facts();
         ask(&StepContext {
@@ -388,6 +409,7 @@ impl Step<'_> {
             kind: RunbookKind::ReProtect,
             target: Side::Recovery,
             begun_at: begun,
+            maker_began: self.maker_began,
             token: None,
             now: self.bench.clock.now(),
         })
@@ -425,6 +447,7 @@ impl Step<'_> {
             kind: RunbookKind::ReProtect,
             target: Side::Recovery,
             begun_at: Some(self.begun_at),
+            maker_began: self.maker_began,
             token: None,
             now: self.bench.clock.now(),
         }
@@ -647,18 +670,61 @@ async fn a_rehearsal_deletes_the_snapshot_that_its_own_step_made_and_no_other() 
         let (reader, op) = (bench.connection.reader(), rds::DescribeDbSnapshots { region: MUMBAI.into() });
         async move { reader.read(&op).await.expect("answers").value.len() }
     };
+    let earlier = bench.step("keep");
+    earlier.carry().await;
     let nothing = bench.step("clean-kept").prepare().await;
-    assert!(matches!(nothing, Prepared::AlreadyDone(_)), "{nothing:?}");
+    assert!(matches!(nothing, Prepared::AlreadyDone(_)), "an earlier run's is not this run's: {nothing:?}");
     let keep = bench.step("keep");
     let (kept, _) = keep.send().await;
     keep.until_done(&kept).await;
     let before = count(&bench).await;
-    let clean = bench.step("clean-kept");
+    let clean = bench.step("clean-kept").after(&keep);
     let (sent, outcome) = clean.send().await;
     assert!(matches!(outcome, SendOutcome::Accepted { .. }), "{outcome:?}");
     clean.until_done(&sent).await;
     assert_eq!(clean.acting().clears(&sent), keep.acting().leaves(&kept));
     assert_eq!(count(&bench).await, before - 1);
+    let again = bench.step("clean-kept").after(&keep).prepare().await;
+    assert!(matches!(again, Prepared::AlreadyDone(_)), "{again:?}");
+    let stays = bench.step("clean-kept").after(&earlier).prepare().await;
+    assert!(matches!(stays, Prepared::Send(_)), "only its own run may take it away: {stays:?}");
+}
+
+#[tokio::test]
+async fn what_a_drill_kept_of_an_unplanned_failover_goes_and_what_a_real_one_kept_stays() {
+    let bench = Bench::new().await;
+    let mumbai = bench.dark(MUMBAI);
+    let target = "arn:aws:rds:ap-south-2:111122223333:cluster:core-hyd-cluster".to_owned();
+    let op = rds::FailoverGlobalCluster {
+        region: HYDERABAD.into(),
+        global_cluster: "core-global".into(),
+        target_arn: target,
+    };
+    let moved = writer(&bench.connection).send_once(&op).await;
+    assert!(matches!(moved, SendOutcome::Accepted { .. }), "{moved:?}");
+    bench.advance(Duration::from_secs(120));
+    bench.sim.clear(mumbai).expect("known");
+    bench.advance(Duration::from_secs(600));
+    let keep = bench.step("keep-unplanned");
+    let (kept, _) = keep.send().await;
+    keep.until_done(&kept).await;
+    // A later drill finds it kept already: it made nothing, and must leave it alone.
+    bench.advance(Duration::from_secs(3_600));
+    let drill = bench.step("keep-unplanned");
+    assert!(matches!(drill.prepare().await, Prepared::AlreadyDone(_)));
+    let stays = bench.step("clean-unplanned").after(&drill).prepare().await;
+    assert!(matches!(stays, Prepared::AlreadyDone(_)), "{stays:?}");
+    let clean = bench.step("clean-unplanned").after(&keep);
+    let (sent, outcome) = clean.send().await;
+    assert!(matches!(outcome, SendOutcome::Accepted { .. }), "{outcome:?}");
+    clean.until_done(&sent).await;
+    assert_eq!(clean.acting().clears(&sent), keep.acting().leaves(&kept));
+    let automated = rds::DeleteDbClusterSnapshot { region: MUMBAI.into(), snapshot: kept.params[0].1.to_string() };
+    let refused = writer(&bench.connection).send_once(&automated).await;
+    assert!(
+        matches!(&refused, SendOutcome::Refused { code, .. } if code.as_str() == "InvalidDBClusterSnapshotStateFault"),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

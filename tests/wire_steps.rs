@@ -91,6 +91,7 @@ macro_rules! about {
             kind: RunbookKind::Failover,
             target: Side::Recovery,
             begun_at: Some($bench.rig.sim.now()),
+            maker_began: None,
             token: Some("t-1"),
             now: $bench.rig.sim.now(),
         }

@@ -269,13 +269,6 @@ impl Leaves for Kinds {
             _ => None,
         }
     }
-
-    fn clears(&self, step_kind: &str, call: &CallDescription) -> Option<Leftover> {
-        match steps::find(step_kind)?.conduct() {
-            Conduct::Acts(acting) => acting.clears(call),
-            _ => None,
-        }
-    }
 }
 
 /// Whole or not at all, readable by its owner only, on disk when it returns.

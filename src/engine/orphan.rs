@@ -6,7 +6,7 @@
 
 use std::{thread, time::Duration};
 
-use super::{Engine, driver, recover};
+use super::{Engine, record, recover};
 use crate::{
     domain::SafeText,
     runbook::{
@@ -54,7 +54,7 @@ impl Engine {
                 actor: SafeText::new("engine"),
                 event: Event::Outcome { step: step.id.clone(), attempt: step.attempts, outcome },
             };
-            let written = driver::written(&entry, &course, self.shared.clock.wall(), self.shared.clock.monotonic());
+            let written = record::written(&entry, &course, self.shared.clock.wall(), self.shared.clock.monotonic());
             store.append(&lease, &written).map_err(|error| error.to_string())?;
         }
         Ok(())

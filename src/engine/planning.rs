@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use super::{Engine, PlanError, Planned, Shared, nearest};
+use super::{Engine, PlanError, Planned, Shared};
 use crate::{
     domain::{App, AppId, Snapshot, compliance::Execution, text::SafeText},
     runbook::{
@@ -100,6 +100,7 @@ impl Shared {
             kind: spec.kind,
             target,
             begun_at: None,
+            maker_began: None,
             token: None,
             now,
         };
@@ -135,4 +136,8 @@ impl Shared {
         }
         Ok(frozen)
     }
+}
+
+fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    crate::domain::diagnostic::nearest(written, known).map(str::to_owned)
 }

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use super::{
     Engine, Refusal,
     driver::{Order, Word},
-    refusal, typed,
+    refusal,
+    start::typed,
 };
 use crate::{
     domain::{Mode, RunbookId},

@@ -1,16 +1,18 @@
 //! A wave: planned from one snapshot, declared in one transaction, each app a run of its own.
 //!
 //! Must never: begin some of a list when the list cannot be written down whole. Which run may begin when is told by
-//! [`super::Shared::gate`]; what a wave is, is in `crate::runbook::wave`.
+//! [`Shared::gate`]; what a wave is, is in `crate::runbook::wave`.
 
 use std::sync::Arc;
 
-use super::{Engine, Planned, Refusal, State, refusal};
+use super::{Engine, Planned, Refusal, Shared, State, refusal};
 use crate::{
     domain::{App, AppId, text::SafeText},
     runbook::{
+        fold::Course,
+        machine::Gate,
         plan::{Plan, PlanRequest},
-        run::{Declaration, RunId, RunState},
+        run::{Declaration, Phase, RunId, RunState},
         wave::{self, Wave},
     },
 };
@@ -142,4 +144,46 @@ fn open_in(state: &State, wave: &str) -> Vec<RunId> {
         .collect();
     open.sort_unstable();
     open.into_iter().map(|(_, run)| run).collect()
+}
+
+impl Shared {
+    /// Whether a run of a wave may begin: those it depends on are through, and not too many are under way.
+    pub(super) fn gate(&self, course: &Course) -> Gate {
+        let Some(mark) = &course.shown.declaration.wave else { return Gate::Open };
+        if course.shown.steps.iter().any(|step| step.attempts > 0) {
+            return Gate::Open; // begun is begun
+        }
+        let state = self.lock();
+        let siblings = || {
+            state.courses.values().filter(|other| {
+                other.shown.id != course.shown.id
+                    && other.shown.declaration.wave.as_ref().is_some_and(|other| other.id == mark.id)
+            })
+        };
+        // The newest ending of each counts: a run of the same wave is declared once, with its list.
+        let ending = |app: &AppId| {
+            let here = siblings().find(|s| s.frozen.plan.app == *app);
+            here.map_or_else(
+                || {
+                    let mut ended = state.summaries.values();
+                    let of = ended.find(|run| run.app == *app && run.wave.as_deref() == Some(mark.id.as_str()));
+                    of.map(|run| run.completed())
+                },
+                |run| match run.shown.phase {
+                    Phase::Completed { .. } => Some(true),
+                    Phase::Abandoned { .. } => Some(false),
+                    _ => None,
+                },
+            )
+        };
+        let endings: Vec<Option<bool>> = mark.after.iter().map(ending).collect();
+        if endings.contains(&Some(false)) {
+            return Gate::Barred;
+        }
+        let under_way = |s: &&Course| {
+            !s.shown.phase.ended() && s.shown.driven && s.shown.steps.iter().any(|step| step.attempts > 0)
+        };
+        let room = siblings().filter(under_way).count() < mark.parallel_max as usize;
+        if room && endings.iter().all(|ending| *ending == Some(true)) { Gate::Open } else { Gate::Closed }
+    }
 }

@@ -315,8 +315,7 @@ pub struct RecordPart {
     pub sha256: String,
 }
 
-/// What the calls of a run leave behind or take away: known to the kinds of steps, not to a report.
+/// What the calls of a run leave behind: known to the kinds of steps, not to a report.
 pub trait Leaves {
     fn leaves(&self, step_kind: &str, call: &CallDescription) -> Option<Leftover>;
-    fn clears(&self, step_kind: &str, call: &CallDescription) -> Option<Leftover>;
 }

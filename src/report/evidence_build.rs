@@ -12,6 +12,7 @@ use crate::{
     runbook::{
         clocks, decide,
         event::{Entry, Event, Outcome},
+        finding::Leftover,
         fold::{self, Course},
         plan::GuardReading,
         run::{Answer, Ask, Declaration, Phase, StepPhase},
@@ -74,7 +75,7 @@ pub fn of(course: &Course, records: &[Recorded], checked: &Checked, kinds: &dyn 
             window: Window { from: window.from, to: window.to, basis: window.basis },
             accepted: accepted(records),
         },
-        leftovers: Leftovers { mode: mode(), left: left(&steps, kinds) },
+        leftovers: Leftovers { mode: mode(), left: left(course, &steps, kinds) },
         steps,
         words: Words { mode: mode(), entries: words(records) },
         chain: ChainPart {
@@ -260,8 +261,8 @@ fn calls(of: &StepId, records: &[Recorded]) -> Vec<CallPart> {
     calls
 }
 
-/// In the order of the calls; a call that may have taken effect leaves what it would have made.
-fn left(steps: &[StepPart], kinds: &dyn Leaves) -> Vec<LeftBehind> {
+/// What the run itself counts as still there, with the call that made it, in the order of the calls.
+fn left(course: &Course, steps: &[StepPart], kinds: &dyn Leaves) -> Vec<LeftBehind> {
     let mut sent: Vec<(&StepPart, &CallPart, Moment)> = Vec::new();
     for step in steps {
         sent.extend(step.calls.iter().filter_map(|call| Some((step, call, call.sent?))));
@@ -274,11 +275,9 @@ fn left(steps: &[StepPart], kinds: &dyn Leaves) -> Vec<LeftBehind> {
             continue;
         }
         let certain = result == Some("accepted") || step.standing == "done";
-        if let Some(what) = kinds.leaves(&step.kind, &call.call) {
+        let still = |what: &Leftover| course.shown.leftovers.contains(what);
+        if let Some(what) = kinds.leaves(&step.kind, &call.call).filter(still) {
             left.push(LeftBehind { step: step.id.clone(), certain, what });
-        }
-        if let Some(gone) = kinds.clears(&step.kind, &call.call).filter(|_| step.standing == "done") {
-            left.retain(|behind| behind.what != gone);
         }
     }
     left

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     plan::PlanRequest,
     spec::{
-        Guard, Hole, Lasting, Mutating, Only, ParameterKind, ParameterSpec, Presence, RunbookSpec, Signal, Spot,
+        self, Guard, Hole, Lasting, Mutating, Only, ParameterKind, ParameterSpec, Presence, RunbookSpec, Signal, Spot,
         StepParam, StepSpec, Variant,
     },
 };
@@ -214,7 +214,11 @@ pub(crate) fn left_behind(steps: &[StepSpec]) -> Vec<(&StepSpec, &'static str)> 
     let rehearsed: Vec<&StepSpec> = steps.iter().filter(|step| step.only != Only::Real).collect();
     let stays = |(n, step): (usize, &&'_ StepSpec)| match step.lasting {
         Lasting::Leaves(what) => {
-            let cleared = rehearsed[n + 1..].iter().any(|later| later.lasting == Lasting::Clears(what));
+            // Who says whose work it takes away takes away that and no other; the rest goes by the word.
+            let cleared = rehearsed[n + 1..].iter().any(|later| {
+                let named = spec::takes_away(&later.id, &later.params);
+                named.contains(&step.id) || named.is_empty() && later.lasting == Lasting::Clears(what)
+            });
             (!cleared).then_some((n, what))
         }
         Lasting::Nothing | Lasting::Clears(_) => None,

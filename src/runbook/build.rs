@@ -16,7 +16,7 @@ use super::{
     interlock::{self, Authority, Circumstances, Stage},
     plan::{GuardReading, Interlock, Plan, PlanHash, PlannedStep},
     signal::Facts,
-    spec::{Guard, GuardSpec, Only, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec, Variant},
+    spec::{self, Guard, GuardSpec, Only, RunbookKind, RunbookSpec, Signal, StepParam, StepSpec, Variant},
 };
 use crate::domain::{
     CallDescription, ComponentId, Side, StepId, Timestamp,
@@ -75,6 +75,12 @@ impl FrozenStep {
             Some(Param::Text(id)) => Some(ComponentId::new(id)),
             _ => None,
         }
+    }
+
+    /// The step whose work it takes away again; one of a nested runbook means one of the same.
+    #[must_use]
+    pub fn made_by(&self) -> Option<StepId> {
+        spec::made_by(&self.id, &self.params)
     }
 
     #[must_use]

@@ -27,7 +27,7 @@ pub enum Observed {
 /// Something that a call made and that stays until another call takes it away, e.g. a restored database.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Leftover {
-    /// `rds-instance`, `rds-snapshot`, `recovery-point`.
+    /// `rds-instance`, `rds-snapshot`, `dynamodb-table`.
     pub kind: String,
     pub region: RegionId,
     pub id: SafeText,

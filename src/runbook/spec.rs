@@ -395,6 +395,33 @@ pub struct StepKindSpec {
     pub default_expect: Duration,
 }
 
+/// The step that `made_by` names.
+#[must_use]
+pub fn made_by(step: &StepId, params: &BTreeMap<String, StepParam>) -> Option<StepId> {
+    match params.get("made_by") {
+        Some(StepParam::Value(Param::Text(named))) => Some(beside(step, named)),
+        _ => None,
+    }
+}
+
+/// The steps whose leftovers are gone when `step` is done: by its own call, or by the word of the person it asks.
+#[must_use]
+pub fn takes_away(step: &StepId, params: &BTreeMap<String, StepParam>) -> Vec<StepId> {
+    let listed = match params.get("takes_away") {
+        Some(StepParam::Texts(listed)) => listed.iter().map(|named| beside(step, named)).collect(),
+        _ => Vec::new(),
+    };
+    made_by(step, params).into_iter().chain(listed).collect()
+}
+
+/// A step of the same runbook: one of a nested runbook names those of it.
+fn beside(step: &StepId, named: &str) -> StepId {
+    match step.as_str().rsplit_once('/') {
+        Some((outer, _)) => StepId::new(format!("{outer}/{named}")),
+        None => StepId::new(named),
+    }
+}
+
 /// What a kind leaves behind or takes away, by the word of its [`super::finding::Leftover`]: known without calling
 /// anything, so that a rehearsal without its cleanup is seen when the file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ pub struct Received {
     pub awaited: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CallLog {
     calls: VecDeque<Received>,
     pub dropped: u64,

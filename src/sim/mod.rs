@@ -89,6 +89,7 @@ pub struct Sim {
     inner: Mutex<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     /// Monotonic time and estate time when the speed was last set.
     anchor: (Duration, Timestamp),
@@ -101,6 +102,7 @@ struct Inner {
 }
 
 /// A call that was sent, not answered, and takes effect at `due`.
+#[derive(Clone)]
 struct Late {
     due: Timestamp,
     seq: u64,
@@ -130,6 +132,13 @@ impl Sim {
             late: Vec::new(),
         };
         Self { clock, seed, start, inner: Mutex::new(inner) }
+    }
+
+    /// Another estate that stands where this one stands and goes on by itself: what is left of the world when a
+    /// program dies. Its clock must show what this one's shows.
+    #[must_use]
+    pub fn fork(&self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, seed: self.seed, start: self.start, inner: Mutex::new(self.lock().clone()) }
     }
 
     /// Answers one request as it comes over the wire, at the estate's present.
@@ -309,6 +318,12 @@ impl Sim {
     pub fn calls_after(&self, seq: u64) -> (Vec<Received>, u64) {
         let inner = self.settled();
         (inner.log.after(seq).cloned().collect(), inner.log.dropped)
+    }
+
+    /// As `GET /_sim/state` says it, without the jobs, of which there may be thousands.
+    pub fn standing(&self) -> Value {
+        let inner = self.settled();
+        control::state(&inner.services.world, self.now_of(&inner))
     }
 
     /// As `GET /_sim/state` says it.

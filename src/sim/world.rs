@@ -20,7 +20,7 @@ use super::{
 };
 use crate::domain::{AppId, Estate, RegionId, Side, Timestamp, region::GLOBAL_CONTROL_PLANE, resource::JobKind};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     pub estate: Arc<Estate>,
     pub faults: Faults,
@@ -102,7 +102,7 @@ impl Surroundings for World {
 }
 
 /// The world and the models that look at it from outside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Services {
     pub world: World,
     metrics: Metrics,

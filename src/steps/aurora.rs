@@ -4,11 +4,11 @@ use super::kind::{Observed, StepContext, param, why};
 use crate::{
     aws::{
         Reader,
-        rds::{DescribeDbClusters, DescribeGlobalClusters},
+        rds::{DescribeDbClusterSnapshots, DescribeDbClusters, DescribeGlobalClusters},
     },
     domain::{
         CallDescription, ProbeFailure, RegionId, Side,
-        resource::{DbCluster, GlobalCluster},
+        resource::{DbCluster, DbSnapshot, GlobalCluster},
         text::SafeText,
     },
 };
@@ -47,6 +47,13 @@ pub(super) async fn look(reader: &Reader, region: &RegionId, id: &str) -> Result
         Err(error) if error.failure == ProbeFailure::NotFound => Ok(None),
         Err(error) => Err(why(&error)),
     }
+}
+
+/// Snapshots of all clusters of the Region.
+pub(super) async fn snapshots(reader: &Reader, region: &RegionId) -> Result<Vec<DbSnapshot>, SafeText> {
+    let op = DescribeDbClusterSnapshots { region: region.clone(), cluster: None };
+    let answer = reader.read(&op).await.map_err(|error| why(&error))?;
+    super::rds::whole(answer.value, answer.truncated, region)
 }
 
 /// A cluster of the Region, if there is one of that name.

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::kind::{Conduct, Eyes, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why};
+use super::{
+    kind::{Conduct, Eyes, Leftover, MutatingStep, Observed, Prepared, StepContext, StepKind, param, why},
+    rds as shared,
+};
 use crate::{
     aws::{Reader, WriteOp, rds},
     domain::{
         CallDescription, Hazard, ProbeFailure, RegionId, Side,
         kind::{ParamShape, ParamSpec},
-        resource::DbSnapshot,
+        resource::{DbSnapshot, Tags},
         text::SafeText,
     },
     runbook::{
@@ -68,13 +71,13 @@ fn old_cluster(about: &StepContext<'_>) -> Result<(RegionId, String), SafeText> 
 /// Its name is made by AWS at the failover: before that, only how it begins is known.
 fn planned_call(about: &StepContext<'_>) -> Result<rds::CopyDbClusterSnapshot, SafeText> {
     let (region, cluster) = old_cluster(about)?;
-    Ok(copy(region, &format!("{PREFIX}{cluster}-*")))
+    Ok(copy(region, &format!("{PREFIX}{cluster}-*"), shared::mark(about)))
 }
 
 /// The copy's name follows from the source's: AWS refuses to make it twice.
-fn copy(region: RegionId, source: &str) -> rds::CopyDbClusterSnapshot {
+fn copy(region: RegionId, source: &str, tags: Tags) -> rds::CopyDbClusterSnapshot {
     let target_id = format!("kept-{}", source.trim_start_matches("rds:"));
-    rds::CopyDbClusterSnapshot { region, source: source.to_owned(), target_id }
+    rds::CopyDbClusterSnapshot { region, source: source.to_owned(), target_id, tags }
 }
 
 impl StepKind for KeepUnplannedSnapshot {
@@ -132,7 +135,7 @@ impl MutatingStep for KeepUnplannedSnapshot {
         if newest.status.as_str() != "available" {
             return Prepared::Busy(SafeText::new(format!("{} is {}", newest.id, newest.status)));
         }
-        let op = copy(region, &newest.id);
+        let op = copy(region, &newest.id, shared::mark(about));
         match snapshots.iter().find(|s| s.id.as_str() == op.target_id) {
             Some(kept) if kept.status.as_str() == "available" => {
                 Prepared::AlreadyDone(SafeText::new(format!("{} is kept already", kept.id)))
@@ -166,6 +169,11 @@ impl MutatingStep for KeepUnplannedSnapshot {
                 ))),
             },
         }
+    }
+
+    fn leaves(&self, sent: &CallDescription) -> Option<Leftover> {
+        let id = SafeText::new(param(sent, "TargetDBClusterSnapshotIdentifier")?);
+        Some(Leftover { kind: "rds-cluster-snapshot".to_owned(), region: sent.region.clone(), id })
     }
 }
 

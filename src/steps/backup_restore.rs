@@ -67,12 +67,22 @@ pub const SPEC: StepKindSpec = StepKindSpec {
 };
 
 /// By resource type: the key that names the target, and the kind of thing that is left behind. The field guide names
-/// no keys (1.4): these are the services' own words for the parameter. EC2 and EBS give no name.
-const NAMED: [(&str, &str, Option<&str>); 4] = [
-    ("RDS", "DBInstanceIdentifier", Some("rds-instance")),
-    ("Aurora", "DBClusterIdentifier", Some("rds-cluster")),
-    ("DynamoDB", "targetTableName", Some("dynamodb-table")),
-    ("EFS", "CreationToken", None),
+/// no keys (1.4): these are the services' own words for the parameter. EC2 and EBS take no name.
+const NAMED: [(&str, &str); 4] = [
+    ("RDS", "DBInstanceIdentifier"),
+    ("Aurora", "DBClusterIdentifier"),
+    ("DynamoDB", "targetTableName"),
+    ("EFS", "CreationToken"),
+];
+
+/// What is left behind, by resource type.
+const LEFT: [(&str, &str); 6] = [
+    ("RDS", "rds-instance"),
+    ("Aurora", "rds-cluster"),
+    ("DynamoDB", "dynamodb-table"),
+    ("EFS", "efs-file-system"),
+    ("EC2", "ec2-instance"),
+    ("EBS", "ebs-volume"),
 ];
 
 /// Restored here at all; others have steps of their own, or none yet.
@@ -103,7 +113,7 @@ fn target_name(about: &StepContext<'_>, resource: &Resource<'_>) -> String {
 
 /// The target's name first, then what the runbook says of its own Region.
 fn chosen(kind: &str, name: &str, own: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let key = NAMED.iter().find(|(of, ..)| *of == kind).map(|(_, key, _)| (*key).to_owned());
+    let key = NAMED.iter().find(|(of, _)| *of == kind).map(|(_, key)| (*key).to_owned());
     let mut chosen: Vec<(String, String)> = key.map(|key| (key, name.to_owned())).into_iter().collect();
     if kind == "EFS" {
         chosen.push(("newFileSystem".to_owned(), "true".to_owned()));
@@ -273,10 +283,17 @@ impl MutatingStep for Restore {
 
     fn leaves(&self, sent: &CallDescription) -> Option<Leftover> {
         let kind = param(sent, "ResourceType")?;
-        let (_, key, leftover) = NAMED.iter().find(|(of, ..)| *of == kind)?;
-        let named = param(sent, "Metadata")?.strip_prefix(key)?.strip_prefix('=')?;
-        let id = named.split([',', ';']).next()?;
-        Some(Leftover { kind: (*leftover)?.to_owned(), region: sent.region.clone(), id: SafeText::new(id) })
+        let (_, left) = LEFT.iter().find(|(of, _)| *of == kind)?;
+        let named = NAMED.iter().find(|(of, _)| *of == kind).and_then(|(_, key)| {
+            let named = param(sent, "Metadata")?.strip_prefix(key)?.strip_prefix('=')?;
+            named.split([',', ';']).next().map(str::to_owned)
+        });
+        // AWS gives the name: until then it is what was restored from that point.
+        let id = match named {
+            Some(named) => named,
+            None => format!("restored from {}", param(sent, "RecoveryPointArn")?),
+        };
+        Some(Leftover { kind: (*left).to_owned(), region: sent.region.clone(), id: SafeText::new(id) })
     }
 }
 

@@ -15,7 +15,11 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     id: "confirm",
     title: "confirm",
     hazard: Hazard::None,
-    params: &[StepParamSpec::Texts { name: "items", required: true }],
+    params: &[
+        StepParamSpec::Texts { name: "items", required: true },
+        // Ids of earlier steps: what they left is gone by the word of whoever confirms, where no kind can look.
+        StepParamSpec::Texts { name: "takes_away", required: false },
+    ],
     undo: "nothing to undo: a person says so",
     mutating: Mutating::Asks,
     lasting: Lasting::Nothing,

@@ -29,6 +29,8 @@ pub struct StepContext<'a> {
     pub target: Side,
     /// When the step first began; `None` while it is only planned.
     pub begun_at: Option<Timestamp>,
+    /// When the step that this one's `made_by` names first began in this run; `None` when it did not, and in a plan.
+    pub maker_began: Option<Timestamp>,
     /// Digest of run, step and attempt: what a call with an idempotency token sends as that. The same attempt
     /// always has the same one; `None` where there is no attempt, as in a plan.
     pub token: Option<&'a str>,

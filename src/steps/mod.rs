@@ -9,6 +9,7 @@ pub mod alarm_check;
 mod aurora;
 pub mod aurora_add_instance;
 pub mod aurora_create_global;
+pub mod aurora_delete_snapshot;
 pub mod aurora_detach;
 pub mod aurora_failover_global;
 pub mod aurora_keep_unplanned_snapshot;
@@ -49,6 +50,7 @@ pub const CATALOGUE: &[&StepKindSpec] = &[
     &aurora_failover_global::SPEC,
     &aurora_switchover_global::SPEC,
     &aurora_keep_unplanned_snapshot::SPEC,
+    &aurora_delete_snapshot::SPEC,
     &aurora_detach::SPEC,
     &aurora_create_global::SPEC,
     &aurora_rejoin::SPEC,
@@ -80,6 +82,7 @@ pub static KINDS: &[&dyn kind::StepKind] = &[
     &aurora_failover_global::FailoverGlobal,
     &aurora_switchover_global::SwitchoverGlobal,
     &aurora_keep_unplanned_snapshot::KeepUnplannedSnapshot,
+    &aurora_delete_snapshot::DeleteSnapshot,
     &aurora_detach::Detach,
     &aurora_create_global::CreateGlobal,
     &aurora_rejoin::Rejoin,

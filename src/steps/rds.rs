@@ -14,7 +14,7 @@ use crate::{
         rds::{DescribeDbInstances, DescribeDbSnapshots},
     },
     domain::{
-        CallDescription, Component, Fact, RegionId, Side, What,
+        CallDescription, Component, Fact, RegionId, Side, StepId, What,
         app::Param,
         kind::{ParamShape, ParamSpec},
         resource::{DbInstance, DbSnapshot, Tags},
@@ -30,6 +30,7 @@ pub(super) const MARK: &str = "pointsman";
 
 pub(super) const COMPONENT: StepParamSpec =
     StepParamSpec::Component { name: "component", kinds: &["rds-instance"], required: true };
+pub(super) const MADE_BY: StepParamSpec = required("made_by", ParamShape::Text, "Id of the step that made it.");
 pub(super) const INSTANCE_CLASS: StepParamSpec =
     optional("instance_class", ParamShape::Text, "Class of the new instance; default the component's, else AWS's.");
 pub(super) const KMS_KEY: StepParamSpec =
@@ -82,8 +83,31 @@ fn began(about: &StepContext<'_>, form: impl Fn(&str) -> String) -> String {
 
 /// The tag on what this step makes.
 pub(super) fn mark(about: &StepContext<'_>) -> Tags {
-    let of = format!("{}/{}@", about.facts.app.id, about.step.id);
-    BTreeMap::from([(MARK.to_owned(), of + &began(about, str::to_owned))])
+    BTreeMap::from([(MARK.to_owned(), mark_of(about, &about.step.id, &began(about, str::to_owned)))])
+}
+
+/// Which step's work is to be taken away: its id, and the tag that it put on what it made *in this run*. No tag when it
+/// did not begin in this run: then whatever else bears its name is an earlier run's, and stays.
+pub(super) fn made_by(about: &StepContext<'_>) -> Result<(String, Option<String>), SafeText> {
+    let maker = about.step.made_by().ok_or_else(|| SafeText::new("no made_by"))?;
+    let mark = about.maker_began.map(|at| mark_of(about, &maker, &at.rfc3339()));
+    Ok((maker.to_string(), mark))
+}
+
+/// What a step that was passed over leaves for its cleanup to do.
+pub(super) fn nothing_made(step: &str) -> SafeText {
+    SafeText::new(format!("step {step} did not begin in this run: there is nothing of it to take away"))
+}
+
+/// What is lost with a snapshot.
+pub(super) fn kept_no_more(about: &StepContext<'_>) -> LossBound {
+    let step = about.step.made_by().map_or_else(String::new, |step| step.to_string());
+    let line = format!("What step {step} kept in this run cannot be restored from any more.");
+    LossBound { bound: None, since: None, lines: vec![SafeText::new(line)] }
+}
+
+fn mark_of(about: &StepContext<'_>, step: &StepId, began: &str) -> String {
+    format!("{}/{step}@{began}", about.facts.app.id)
 }
 
 /// A name that follows from the step and when it first began, so that a second attempt asks for the same:
@@ -108,7 +132,7 @@ pub(super) async fn snapshots(reader: &Reader, region: &RegionId) -> Result<Vec<
 }
 
 /// What is not in a list that was cut may be there all the same.
-fn whole<T>(list: Vec<T>, cut: bool, region: &RegionId) -> Result<Vec<T>, SafeText> {
+pub(super) fn whole<T>(list: Vec<T>, cut: bool, region: &RegionId) -> Result<Vec<T>, SafeText> {
     if cut { Err(SafeText::new(format!("the list of {region} was too long to be read whole"))) } else { Ok(list) }
 }
 

@@ -1,7 +1,8 @@
 //! Deletes a snapshot or a copy that another step of this runbook made: the cleanup of a rehearsal's leftovers.
 //!
 //! A snapshot is what data comes back from, so the hazard is data loss. Only one that carries the mark of the step that
-//! is named is deleted, the newest of them: never an automated one, never one of the bank's own scheduler.
+//! is named *and of this run* is deleted: never an automated one, never one of the bank's own scheduler, never what an
+//! earlier run kept.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 
 use super::{
     kind::{Conduct, Eyes, Leftover, MutatingStep, Observed, Prepared, StepContext, StepKind, param},
-    rds::{self, MARK, required, said},
+    rds::{self, MADE_BY, MARK, required},
 };
 use crate::{
     aws::{WriteOp, rds::DeleteDbSnapshot},
@@ -25,11 +26,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     id: "rds.delete-snapshot",
     title: "delete a snapshot that was made",
     hazard: Hazard::DataLoss,
-    params: &[
-        rds::COMPONENT,
-        required("target", ParamShape::Side, "The side where it is."),
-        required("made_by", ParamShape::Text, "Id of the step that made it."),
-    ],
+    params: &[rds::COMPONENT, required("target", ParamShape::Side, "The side where it is."), MADE_BY],
     undo: "irreversible because a deleted snapshot does not come back",
     mutating: Mutating::Yes,
     lasting: Lasting::Clears("rds-snapshot"),
@@ -42,12 +39,9 @@ pub struct DeleteSnapshot;
 /// Everything that a step of ours makes is named so.
 const PREFIX: &str = "dr-";
 
-/// The newest snapshot that the step made.
-fn made_by<'a>(snapshots: &'a [DbSnapshot], app: &str, step: &str) -> Option<&'a DbSnapshot> {
-    let beginning = format!("{app}/{step}@");
-    let ours = |s: &&DbSnapshot| s.tags.get(MARK).is_some_and(|mark| mark.starts_with(&beginning));
-    let began = |s: &DbSnapshot| s.tags.get(MARK).cloned();
-    snapshots.iter().filter(|s| s.id.starts_with(PREFIX)).filter(ours).max_by_key(|s| began(s))
+/// What the step made in this run, if it did.
+pub(super) fn made_by<'a>(snapshots: &'a [DbSnapshot], prefix: &str, mark: &str) -> Option<&'a DbSnapshot> {
+    snapshots.iter().find(|s| s.id.starts_with(prefix) && s.tags.get(MARK).is_some_and(|own| own == mark))
 }
 
 impl StepKind for DeleteSnapshot {
@@ -57,15 +51,13 @@ impl StepKind for DeleteSnapshot {
 
     fn outline(&self, about: &StepContext<'_>) -> Outline {
         let region = about.facts.region(about.target()).clone();
-        let step = said(about, "made_by").unwrap_or_default();
         // The name holds the moment at which that step began.
         let call = DeleteDbSnapshot { region, snapshot: format!("{PREFIX}*") };
+        let maker = rds::made_by(about).map(|(step, _)| step);
+        let (city, step) = (about.facts.city(about.target()), maker.clone().unwrap_or_default());
         Outline {
-            calls: Ok(vec![call.describe()]),
-            summary: SafeText::new(format!(
-                "rds DeleteDBSnapshot in {} of what step {step} made",
-                about.facts.city(about.target())
-            )),
+            calls: maker.map(|_| vec![call.describe()]),
+            summary: SafeText::new(format!("rds DeleteDBSnapshot in {city} of what step {step} made")),
             done_when: SafeText::new("AWS does not list it any more"),
             undo: SafeText::new(SPEC.undo),
         }
@@ -80,12 +72,16 @@ impl StepKind for DeleteSnapshot {
 impl MutatingStep for DeleteSnapshot {
     async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared {
         let region = about.facts.region(about.target());
-        let step = said(about, "made_by").unwrap_or_default();
+        let (step, mark) = match rds::made_by(about) {
+            Ok((step, Some(mark))) => (step, mark),
+            Ok((step, None)) => return Prepared::AlreadyDone(rds::nothing_made(&step)),
+            Err(why) => return Prepared::NotNow(why),
+        };
         let snapshots = match rds::snapshots(eyes.reader, region).await {
             Ok(snapshots) => snapshots,
             Err(why) => return Prepared::NotNow(why),
         };
-        match made_by(&snapshots, about.facts.app.id.as_str(), &step) {
+        match made_by(&snapshots, PREFIX, &mark) {
             None => Prepared::AlreadyDone(SafeText::new(format!("{region} lists nothing that step {step} made"))),
             Some(found) if found.status.as_str() == "available" => {
                 Prepared::Send(Box::new(DeleteDbSnapshot { region: region.clone(), snapshot: found.id.to_string() }))
@@ -117,9 +113,7 @@ impl MutatingStep for DeleteSnapshot {
     }
 
     fn loss(&self, about: &StepContext<'_>) -> Option<LossBound> {
-        let step = said(about, "made_by").unwrap_or_default();
-        let line = format!("What step {step} kept can not be restored from any more.");
-        Some(LossBound { bound: None, since: None, lines: vec![SafeText::new(line)] })
+        Some(rds::kept_no_more(about))
     }
 
     fn clears(&self, sent: &CallDescription) -> Option<Leftover> {

@@ -4,7 +4,10 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    ffi::OsString,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
     sync::{
         Arc, LazyLock, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -18,7 +21,7 @@ use futures_util::future::BoxFuture;
 use pointsman::{
     aws::{self, Connection, ConnectionSettings, Reader, Transport, Wire, WireFailure, connection::TimeBudget},
     domain::{AppId, Clock, Estate, RegionId, RunbookId, Timestamp},
-    engine::{Engine, EngineParts, Permissions, SqliteStore},
+    engine::{Engine, EngineParts, Permissions, SqliteStore, StoreError},
     estate,
     outside::{Simulated, simulated::Control},
     probes,
@@ -37,7 +40,7 @@ use pointsman::{
 
 use super::{
     cases::{BEFORE, ESTATE, runbooks},
-    rig::{Death, Direct, DyingStore, HYDERABAD, Hand, MUMBAI, Moving, Reaper, Watching, strip_times},
+    rig::{Around, Death, Direct, HYDERABAD, Hand, Journal, MUMBAI, Watching},
 };
 
 /// What becomes of the call under test, once.
@@ -91,11 +94,43 @@ pub const STUCK: Duration = Duration::from_secs(60);
 pub struct Stage {
     pub sim: Sim,
     pub hand: Arc<Hand>,
-    reaper: Mutex<Arc<Reaper>>,
     trouble: Mutex<Option<Trouble>>,
     /// Grows with each call with side effects and each trouble.
     version: AtomicU64,
+    seen: Mutex<Seen>,
 }
+
+/// What a run came by.
+#[derive(Default)]
+struct Seen {
+    appends: usize,
+    calls: usize,
+    /// The journal, when what would be left at each place is to be kept.
+    journal: Option<PathBuf>,
+    kept: Vec<Remains>,
+}
+
+/// What is left when the program dies at a place: the world, and the journal's files as they lie on the disk. Its locks
+/// go with it, and what it knew.
+pub struct Remains {
+    pub place: Death,
+    pub stage: Arc<Stage>,
+    files: Vec<(OsString, Vec<u8>)>,
+}
+
+impl Remains {
+    /// The journal, in a folder of its own.
+    pub fn lay_down(&self, folder: &Path) -> PathBuf {
+        for (name, bytes) in &self.files {
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.write(true).create_new(true).mode(0o600).open(folder.join(name));
+            file.and_then(|mut file| file.write_all(bytes)).expect("written");
+        }
+        folder.join(JOURNAL)
+    }
+}
+
+pub const JOURNAL: &str = "journal.db";
 
 #[derive(Clone, Copy, Debug)]
 pub enum Trouble {
@@ -106,12 +141,46 @@ pub enum Trouble {
 }
 
 impl Stage {
-    fn reaper(&self) -> Arc<Reaper> {
-        Arc::clone(&lock(&self.reaper))
+    fn new(sim: Sim, hand: Arc<Hand>) -> Self {
+        Self { sim, hand, trouble: Mutex::default(), version: AtomicU64::new(0), seen: Mutex::default() }
     }
 
-    pub fn arrives(&self, reaper: &Arc<Reaper>) {
-        *lock(&self.reaper) = Arc::clone(reaper);
+    /// Another one that stands where this one stands.
+    pub fn fork(&self) -> Arc<Self> {
+        let hand = Arc::new(self.hand.fork());
+        let sim = self.sim.fork(Arc::new(Watching(Arc::clone(&hand))));
+        let fork = Self::new(sim, hand);
+        *lock(&fork.trouble) = *lock(&self.trouble);
+        Arc::new(fork)
+    }
+
+    /// From now on what would be left is kept before and after each append to this journal and each call.
+    pub fn keep_what_is_left(&self, journal: &Path) {
+        lock(&self.seen).journal = Some(journal.to_owned());
+    }
+
+    fn pass(&self, place: Death) {
+        let mut seen = lock(&self.seen);
+        let Some(journal) = &seen.journal else { return };
+        let beside = |end: &str| {
+            let mut name = OsString::from(JOURNAL);
+            name.push(end);
+            let bytes = std::fs::read(journal.with_file_name(&name)).ok()?;
+            Some((name, bytes))
+        };
+        // Without the shared memory of the write-ahead log, which is made anew from the log.
+        let files = ["", "-wal", ".head"].into_iter().filter_map(beside).collect();
+        seen.kept.push(Remains { place, stage: self.fork(), files });
+    }
+
+    /// What was kept; and how many appends and calls there were.
+    pub fn remains(&self) -> (Vec<Remains>, usize, usize) {
+        let mut seen = lock(&self.seen);
+        (std::mem::take(&mut seen.kept), seen.appends, seen.calls)
+    }
+
+    pub fn calls(&self) -> usize {
+        lock(&self.seen).calls
     }
 
     pub fn trouble(&self, trouble: Trouble) {
@@ -226,18 +295,15 @@ impl Stage {
 
     /// A call with side effects may be the last thing that the program does.
     fn act(&self, call: impl FnOnce() -> Result<Reply, WireFailure>) -> Result<Reply, WireFailure> {
-        let reaper = self.reaper();
-        let n = reaper.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        if reaper.death == Death::BeforeCall(n) {
-            reaper.dead.notify_one();
-            return Ok(Reply::BlackHole);
-        }
+        let n = {
+            let mut seen = lock(&self.seen);
+            seen.calls += 1;
+            seen.calls
+        };
+        self.pass(Death::BeforeCall(n));
         let reply = call();
         self.version.fetch_add(1, Ordering::SeqCst);
-        if reaper.death == Death::AfterCall(n) {
-            reaper.dead.notify_one();
-            return Ok(Reply::BlackHole);
-        }
+        self.pass(Death::AfterCall(n));
         reply
     }
 
@@ -278,13 +344,28 @@ impl Stage {
 
     /// Who writes, what there is and where DNS points, as the simulator itself says it.
     pub fn world(&self) -> String {
-        let state = self.sim.state();
+        let state = self.sim.standing();
         let parts = ["global_clusters", "db_instances", "records", "health_checks"].map(|part| {
             assert!(!state[part].is_null(), "{part}: {state:#}");
             strip_times(&state[part].to_string())
         });
         parts.join(" | ").replace("\"backing-up\"", "\"available\"")
     }
+}
+
+/// Moments differ between two runs; what is so does not.
+fn strip_times(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("2026-") {
+        out.push_str(&rest[..at]);
+        out.push_str("<time>");
+        let tail = &rest[at..];
+        let end = tail.find(['"', ',', '}']).unwrap_or(tail.len());
+        rest = &tail[end..];
+    }
+    out.push_str(rest);
+    out
 }
 
 fn denied(protocol: Protocol) -> &'static str {
@@ -352,7 +433,25 @@ impl Control for Current {
     }
 }
 
-pub static BENCH: LazyLock<(Arc<Estate>, Vec<Arc<RunbookSpec>>)> = LazyLock::new(|| {
+/// An append may be the last thing that the program does.
+impl Around for Arc<Stage> {
+    fn around<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let n = {
+            let mut seen = lock(&self.seen);
+            seen.appends += 1;
+            seen.appends
+        };
+        self.pass(Death::BeforeAppend(n));
+        let written = write()?;
+        self.pass(Death::AfterAppend(n));
+        Ok(written)
+    }
+}
+
+pub type Files = (Arc<Estate>, Vec<Arc<RunbookSpec>>);
+
+/// The estate of the table: one app for each kind of component.
+pub static TABLE: LazyLock<Files> = LazyLock::new(|| {
     let texts: Vec<String> = runbooks().into_iter().chain(BEFORE.map(str::to_owned)).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let loaded = estate::load_text(ESTATE, &texts, probes::CATALOGUE, steps::CATALOGUE);
@@ -363,44 +462,48 @@ pub static BENCH: LazyLock<(Arc<Estate>, Vec<Arc<RunbookSpec>>)> = LazyLock::new
 
 /// Clients that outlive the cases of a thread.
 pub struct Bench {
+    pub files: &'static Files,
     current: Current,
     reader: Reader,
     connection: Connection,
 }
 
 impl Bench {
-    pub async fn new() -> Self {
+    pub async fn new(files: &'static Files) -> Self {
         let current = Current::default();
         let transport = Transport::Wire(Arc::new(current.clone()));
         let clock: Arc<dyn Clock> = Arc::new(current.clone());
-        let mut settings = ConnectionSettings::for_estate(&BENCH.0, transport, BTreeMap::new(), clock);
+        let mut settings = ConnectionSettings::for_estate(&files.0, transport, BTreeMap::new(), clock);
         settings.budget = TimeBudget { connect: STUCK, attempt: STUCK, operation: STUCK };
         let connection = Connection::open(settings).await;
         let reader = connection.reader();
-        Self { current, reader, connection }
+        Self { files, current, reader, connection }
     }
 
-    /// A new estate, standing at its first moment.
+    /// A new estate, standing at its first moment, and on.
     pub fn stage(&self) -> Arc<Stage> {
         let base = Timestamp::parse("2026-11-20T09:00:00Z").expect("a time");
         let hand = Arc::new(Hand::at(base));
         let sim = Sim::new(Options {
-            estate: Arc::clone(&BENCH.0),
+            estate: Arc::clone(&self.files.0),
             seed: 7,
             speed: 1.0,
             start: base,
             clock: Arc::new(Watching(Arc::clone(&hand))),
         });
-        let reaper = Mutex::new(Reaper::new(Death::Never));
-        let stage = Arc::new(Stage { sim, hand, reaper, trouble: Mutex::new(None), version: AtomicU64::new(0) });
-        *lock(&self.current.0) = Some(Arc::clone(&stage));
+        let stage = Arc::new(Stage::new(sim, hand));
+        self.put_on(&stage);
         stage
+    }
+
+    pub fn put_on(&self, stage: &Arc<Stage>) {
+        *lock(&self.current.0) = Some(Arc::clone(stage));
     }
 
     pub fn facts(&self) -> Direct {
         let current = self.current.clone();
         let version = move || current.stage().version.load(Ordering::SeqCst);
-        Direct::new(Arc::clone(&BENCH.0), self.reader.clone(), Arc::new(self.current.clone()), version)
+        Direct::new(Arc::clone(&self.files.0), self.reader.clone(), Arc::new(self.current.clone()), version)
     }
 
     pub fn reader(&self) -> &Reader {
@@ -415,35 +518,77 @@ impl Bench {
         Simulated(Arc::new(self.current.clone()))
     }
 
-    /// One console on the journal; dropping it is the death of the program.
-    pub fn console(&self, stage: &Arc<Stage>, journal: &Path, death: Death) -> Console {
-        let reaper = Reaper::new(death);
-        stage.arrives(&reaper);
+    /// A console on this journal and the stage that is on; dropping it is the death of the program.
+    pub fn console<A: Around + 'static>(&self, journal: &Path, around: A) -> Console {
         let inner = SqliteStore::open(journal).expect("the journal opens");
         let engine = Engine::open(EngineParts {
-            store: Arc::new(DyingStore { inner, reaper: Arc::clone(&reaper) }),
+            store: Arc::new(Journal { inner, around }),
             reader: self.reader.clone(),
             writer: Some(self.writer()),
             outside: Arc::new(self.outside()),
             hands: Some(Arc::new(self.outside())),
             facts: Arc::new(self.facts()),
-            clock: Arc::new(Moving(Arc::clone(&stage.hand))),
-            estate: Arc::clone(&BENCH.0),
-            runbooks: BENCH.1.clone(),
+            clock: Arc::new(Pacing { stage: self.current.stage(), quiet: Mutex::default() }),
+            estate: Arc::clone(&self.files.0),
+            runbooks: self.files.1.clone(),
             permissions: Permissions::default(),
         });
-        Console { engine: engine.expect("the engine opens"), reaper }
+        Console(engine.expect("the engine opens"))
     }
 }
 
-pub struct Console {
-    pub engine: Engine,
-    pub reaper: Arc<Reaper>,
+/// The clock as the engine sees it: waiting moves it, ten times as far as it asks. Where nothing was written or called
+/// for some minutes of that, something is being built for an hour, and each look comes twice as late as the one before.
+struct Pacing {
+    stage: Arc<Stage>,
+    quiet: Mutex<Quiet>,
 }
+
+#[derive(Default)]
+struct Quiet {
+    /// Appends and calls so far.
+    since: usize,
+    looks: u32,
+}
+
+/// Half a minute each: longer than anything that is late, stale or in trouble here.
+const LOOKS_UNTIL_QUIET: u32 = 6;
+const DOUBLINGS_MAX: u32 = 6;
+
+impl Clock for Pacing {
+    fn now(&self) -> Timestamp {
+        Watching(Arc::clone(&self.stage.hand)).now()
+    }
+    fn wall(&self) -> Timestamp {
+        Watching(Arc::clone(&self.stage.hand)).wall()
+    }
+    fn monotonic(&self) -> Duration {
+        Watching(Arc::clone(&self.stage.hand)).monotonic()
+    }
+    fn speed(&self) -> f64 {
+        1.0
+    }
+    fn idle(&self, wall: Duration) -> Duration {
+        let done = {
+            let seen = lock(&self.stage.seen);
+            seen.appends + seen.calls
+        };
+        let mut quiet = lock(&self.quiet);
+        let looks = if quiet.since == done { quiet.looks + 1 } else { 0 };
+        *quiet = Quiet { since: done, looks };
+        let doublings = looks.saturating_sub(LOOKS_UNTIL_QUIET).min(DOUBLINGS_MAX);
+        self.stage.hand.advance(wall * 10 * 2_u32.pow(doublings));
+        Duration::ZERO
+    }
+}
+
+pub struct Console(pub Engine);
 
 impl Console {
     pub async fn plan(&self, runbook: &str, app: &str) -> Arc<Plan> {
         let request = PlanRequest::new(RunbookId::new(runbook), AppId::new(app));
-        self.engine.plan(&request).await.expect("a plan")
+        let plan = self.0.plan(&request).await.expect("a plan");
+        assert!(plan.interlocks.is_empty(), "{:?}", plan.interlocks);
+        plan
     }
 }

@@ -26,6 +26,8 @@ pub enum Does {
     Looks,
     /// It asks nobody but the clock, or a person.
     Nothing,
+    /// A whole runbook: several calls and looks, and people who are asked.
+    Much,
 }
 
 impl Does {
@@ -38,7 +40,7 @@ impl Does {
             }
             Self::Reads => !matches!(outcome, Outcome::TimeoutApplied | Outcome::LandsLate),
             Self::Looks => matches!(outcome, Outcome::Ok | Outcome::TimeoutNotApplied),
-            Self::Nothing => *outcome == Outcome::Ok,
+            Self::Nothing | Self::Much => *outcome == Outcome::Ok,
         };
         Outcome::ALL.into_iter().filter(exists).collect()
     }
@@ -80,6 +82,17 @@ pub static CASES: &[Case] = &[
     ),
     acts("aurora.keep-unplanned-snapshot", "aurora", "CopyDBClusterSnapshot", "component = \"global\"")
         .after(&["dark", "failover", "light"]),
+    Case {
+        steps: "[[step]]\nid = \"keep\"\ntitle = \"Keep\"\nkind = \"aurora.keep-unplanned-snapshot\"\ncomponent = \
+                \"global\"\n",
+        before: &["dark", "failover", "light"],
+        ..acts(
+            "aurora.delete-snapshot",
+            "aurora",
+            "DeleteDBClusterSnapshot",
+            "component = \"global\"\ntarget = \"primary\"\nmade_by = \"keep\"",
+        )
+    },
     acts(
         "aurora.detach",
         "aurora",
@@ -238,9 +251,9 @@ kind = "rds-instance"
 instance = "core"
 replica = "core-hyd"
 recovery_instance = "core-dr"
-snapshot_every = "15m"
+snapshot_every = "6h"
 snapshot_copied = true
-size = "200GB"
+size = "20GB"
 kms_keys = { primary = "arn:aws:kms:ap-south-1:111122223333:key/mum", recovery = "arn:aws:kms:ap-south-2:111122223333:key/hyd" }
 
 [[app]]
@@ -257,7 +270,7 @@ id = "db"
 kind = "rds-instance"
 instance = "ledger"
 recovery_instance = "ledger-dr"
-size = "200GB"
+size = "20GB"
 kms_keys = { primary = "arn:aws:kms:ap-south-1:111122223333:key/mum", recovery = "arn:aws:kms:ap-south-2:111122223333:key/hyd" }
 
 [[app]]
@@ -266,9 +279,9 @@ name = "Vault"
 tier = 2
 criticality = "medium"
 strategy = "backup-restore"
-rpo = "2h"
+rpo = "6h"
 rto = "4h"
-backup = { every = "1h", retention = "12h", copy_to = "recovery", duration_p99 = "37m" }
+backup = { every = "4h", retention = "12h", copy_to = "recovery", duration_p99 = "37m" }
 
 [[app.component]]
 id = "assist-db"
@@ -276,7 +289,7 @@ kind = "aws-backup"
 resource = "arn:aws:rds:ap-south-1:111122223333:db:assist-db"
 resource_type = "RDS"
 vaults = { primary = "bank-mum", recovery = "bank-hyd" }
-size = "1TB"
+size = "20GB"
 
 [[app]]
 id = "dns"

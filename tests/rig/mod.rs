@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, LazyLock, Mutex,
+        Arc, LazyLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -16,10 +16,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use pointsman::{
-    aws::{self, Connection, ConnectionSettings, Transport, Wire, WireFailure, connection::TimeBudget, rds, route53},
+    aws::{self, Connection, ConnectionSettings, Transport, Wire, WireFailure, connection::TimeBudget},
     clock::SystemClock,
     collect::{Collector, CollectorHandle, Settings},
-    domain::{AppId, Clock, Estate, RegionId, RunbookId, SafeText, Snapshot, Timestamp, resource::Routing},
+    domain::{AppId, Clock, Estate, RegionId, RunbookId, SafeText, Snapshot, Timestamp},
     engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, anchor, store},
     estate, probes,
     runbook::{
@@ -36,6 +36,7 @@ use pointsman::{
 use tokio::sync::Notify;
 
 mod direct;
+#[allow(unused_imports, reason = "each test crate that includes it uses its own part")]
 pub use direct::Direct;
 
 pub const MUMBAI: &str = "ap-south-1";
@@ -59,6 +60,12 @@ impl Hand {
 
     pub fn advance(&self, by: Duration) {
         self.offset_millis.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    /// Another clock that shows what this one shows.
+    pub fn fork(&self) -> Self {
+        let offset_millis = AtomicU64::new(self.offset_millis.load(Ordering::SeqCst));
+        Self { base: self.base, wall: self.wall, offset_millis }
     }
 
     fn offset(&self) -> Duration {
@@ -133,39 +140,45 @@ impl Reaper {
     }
 }
 
-/// A journal whose writer dies before or after an append. To the engine that is a failed write: it stops.
-pub struct DyingStore {
-    pub inner: SqliteStore,
-    pub reaper: Arc<Reaper>,
+/// What stands around each append to a journal.
+pub trait Around: Send + Sync {
+    fn around<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError>;
 }
 
-impl DyingStore {
+/// A writer that dies before or after an append. To the engine that is a failed write: it stops.
+impl Around for Arc<Reaper> {
     fn around<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let n = self.reaper.appends.fetch_add(1, Ordering::SeqCst) + 1;
+        let n = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
         let died = || {
-            self.reaper.dead.notify_one();
+            self.dead.notify_one();
             Err(StoreError::Failed("killed by the test".to_owned()))
         };
-        if self.reaper.death == Death::BeforeAppend(n) {
+        if self.death == Death::BeforeAppend(n) {
             return died();
         }
         let written = write()?;
-        if self.reaper.death == Death::AfterAppend(n) {
+        if self.death == Death::AfterAppend(n) {
             return died();
         }
         Ok(written)
     }
 }
 
-impl Store for DyingStore {
+/// A journal with something around each append.
+pub struct Journal<A> {
+    pub inner: SqliteStore,
+    pub around: A,
+}
+
+impl<A: Around> Store for Journal<A> {
     fn create(&self, batch: &[store::NewRun]) -> Result<Vec<(store::Lease, store::Record)>, StoreError> {
-        self.around(|| self.inner.create(batch))
+        self.around.around(|| self.inner.create(batch))
     }
     fn take(&self, run: RunId) -> Result<store::Lease, StoreError> {
         self.inner.take(run)
     }
     fn append(&self, lease: &store::Lease, written: &store::Written) -> Result<store::Record, StoreError> {
-        self.around(|| self.inner.append(lease, written))
+        self.around.around(|| self.inner.append(lease, written))
     }
     fn load(&self) -> Result<Vec<store::Stored>, StoreError> {
         self.inner.load()
@@ -231,6 +244,21 @@ impl Wire for DyingWire {
     }
 }
 
+/// What answers without naming itself a simulator: to the program that is AWS.
+#[derive(Debug)]
+struct Unnamed(DyingWire);
+
+impl Wire for Unnamed {
+    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, WireFailure>> {
+        let answer = self.0.call(request);
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            answer.headers_mut().remove(pointsman::sim::SIM_HEADER);
+            Ok(answer)
+        })
+    }
+}
+
 struct Collected(CollectorHandle);
 
 /// In memory where there is room for it: a disk that syncs would be most of a test's time, and what it must keep is
@@ -251,7 +279,7 @@ impl Facts for Collected {
     }
 }
 
-static BANK: LazyLock<(Arc<Estate>, Vec<Arc<RunbookSpec>>)> = LazyLock::new(|| {
+pub static BANK: LazyLock<(Arc<Estate>, Vec<Arc<RunbookSpec>>)> = LazyLock::new(|| {
     let loaded = estate::load(&estate::Source::Bundled, probes::CATALOGUE, steps::CATALOGUE);
     let found: Vec<String> = loaded.errors().map(ToString::to_string).collect();
     (loaded.estate.unwrap_or_else(|| panic!("{found:?}")), loaded.runbooks)
@@ -262,8 +290,6 @@ pub struct Rig {
     pub sim: Arc<Sim>,
     pub hand: Arc<Hand>,
     folder: tempfile::TempDir,
-    /// Calls up to here belong to the preparation.
-    prepared: Mutex<u64>,
 }
 
 /// One console: engine and collector. Dropping it is the death of the program.
@@ -286,7 +312,7 @@ impl Rig {
             clock: Arc::new(Watching(Arc::clone(&hand))),
         });
         let folder = folder();
-        Self { sim: Arc::new(sim), hand, folder, prepared: Mutex::new(0) }
+        Self { sim: Arc::new(sim), hand, folder }
     }
 
     pub fn journal(&self) -> std::path::PathBuf {
@@ -305,11 +331,14 @@ impl Rig {
         self.sim.inject(Fault { id: 0, kind, from: None, until: None }).expect("a fault the simulator knows")
     }
 
-    async fn connection(&self, reaper: &Arc<Reaper>) -> Connection {
-        let wire = DyingWire { sim: Arc::clone(&self.sim), reaper: Arc::clone(reaper) };
+    fn wire(&self, reaper: &Arc<Reaper>) -> DyingWire {
+        DyingWire { sim: Arc::clone(&self.sim), reaper: Arc::clone(reaper) }
+    }
+
+    async fn connection(&self, wire: Arc<dyn Wire>) -> Connection {
         let mut settings = ConnectionSettings::for_estate(
             &BANK.0,
-            Transport::Wire(Arc::new(wire)),
+            Transport::Wire(wire),
             BTreeMap::new(),
             Arc::new(Watching(Arc::clone(&self.hand))),
         );
@@ -320,8 +349,19 @@ impl Rig {
 
     pub async fn console(&self, death: Death) -> Console {
         let reaper = Reaper::new(death);
-        let connection = self.connection(&reaper).await;
-        let store = DyingStore { inner: self.store(), reaper: Arc::clone(&reaper) };
+        let connection = self.connection(Arc::new(self.wire(&reaper))).await;
+        self.watching(reaper, &connection, Permissions::default()).await
+    }
+
+    /// A console to which the bank is the real one.
+    pub async fn live_console(&self, permissions: Permissions) -> Console {
+        let reaper = Reaper::new(Death::Never);
+        let connection = self.connection(Arc::new(Unnamed(self.wire(&reaper)))).await;
+        self.watching(reaper, &connection, permissions).await
+    }
+
+    async fn watching(&self, reaper: Arc<Reaper>, connection: &Connection, permissions: Permissions) -> Console {
+        let store = Journal { inner: self.store(), around: Arc::clone(&reaper) };
         let settings = Settings { fresh_wait: Duration::from_secs(5), ..Settings::default() };
         let clock = Arc::new(Watching(Arc::clone(&self.hand)));
         let collector = Collector::start(Arc::clone(&BANK.0), connection.reader(), clock, settings);
@@ -335,22 +375,17 @@ impl Rig {
         });
         tokio::time::timeout(STUCK, first).await.expect("read within the bound").expect("the collector lives");
         let facts = Arc::new(Collected(collector.clone()));
-        Console { engine: self.engine(store, &connection, facts), reaper, _collector: Some(collector) }
+        let engine = self.engine(store, connection, facts, permissions);
+        Console { engine, reaper, _collector: Some(collector) }
     }
 
-    /// A console whose facts are read when the engine asks, and only those of its app.
-    pub async fn direct_console(&self, death: Death) -> Console {
-        let reaper = Reaper::new(death);
-        let connection = self.connection(&reaper).await;
-        let store = DyingStore { inner: self.store(), reaper: Arc::clone(&reaper) };
-        let clock = Arc::new(Watching(Arc::clone(&self.hand)));
-        let sent = Arc::clone(&reaper);
-        let version = move || sent.calls.load(Ordering::SeqCst) as u64;
-        let facts = Arc::new(Direct::new(Arc::clone(&BANK.0), connection.reader(), clock, version));
-        Console { engine: self.engine(store, &connection, facts), reaper, _collector: None }
-    }
-
-    fn engine(&self, store: DyingStore, connection: &Connection, facts: Arc<dyn Facts>) -> Engine {
+    fn engine(
+        &self,
+        store: Journal<Arc<Reaper>>,
+        connection: &Connection,
+        facts: Arc<dyn Facts>,
+        permissions: Permissions,
+    ) -> Engine {
         Engine::open(EngineParts {
             store: Arc::new(store),
             reader: connection.reader(),
@@ -361,89 +396,26 @@ impl Rig {
             clock: Arc::new(Moving(Arc::clone(&self.hand))),
             estate: Arc::clone(&BANK.0),
             runbooks: BANK.1.clone(),
-            permissions: Permissions::default(),
+            permissions,
         })
         .expect("the engine opens")
     }
 
-    /// Hyderabad writes and has the traffic; Mumbai was gone and is back.
-    pub async fn after_a_failover(&self) {
-        let fault = self.mumbai_down(Down::Refuse);
-        self.hand.advance(Duration::from_secs(300));
-        let connection = self.connection(&Reaper::new(Death::Never)).await;
-        let (reader, writer) = (connection.reader(), aws::write::writer(&connection));
-        let region = RegionId::new(HYDERABAD);
-        let id = Some("payments-global".to_owned());
-        let clusters =
-            reader.read(&rds::DescribeGlobalClusters { region: region.clone(), id }).await.expect("readable");
-        let target = clusters.value[0].member_in(&region).expect("a member").cluster_arn.clone();
-        let op = rds::FailoverGlobalCluster { region, global_cluster: "payments-global".into(), target_arn: target };
-        let sent = writer.send_once(&op).await;
-        assert!(matches!(sent, aws::SendOutcome::Accepted { .. }), "{sent:?}");
-        let list = route53::ListResourceRecordSets {
-            zone: "Z0PAYBANKEXAMPLE01".into(),
-            name: Some("origin.pay.bank.example".into()),
-            kind: Some("A".into()),
-        };
-        let sets = reader.read(&list).await.expect("readable").value;
-        let changes = sets.into_iter().map(|mut set| {
-            let weight = if set.set_identifier.as_deref() == Some("hyderabad") { 100 } else { 0 };
-            set.routing = Routing::Weighted { weight };
-            route53::RecordChange { action: route53::RecordAction::Upsert, set }
-        });
-        let shift = route53::ChangeRecordSets {
-            zone: "Z0PAYBANKEXAMPLE01".into(),
-            comment: "preparation".into(),
-            changes: changes.collect(),
-        };
-        let sent = writer.send_once(&shift).await;
-        assert!(matches!(sent, aws::SendOutcome::Accepted { .. }), "{sent:?}");
-        self.hand.advance(Duration::from_secs(1_200));
-        self.sim.clear(fault).expect("the fault was there");
-        self.hand.advance(Duration::from_secs(6 * 3_600));
-        *self.prepared.lock().expect("not poisoned") = self.sim.calls().last().map_or(0, |call| call.seq);
-    }
-
-    /// Calls since the preparation that changed something, by operation.
+    /// Calls that changed something, by operation.
     pub fn effects(&self) -> BTreeMap<String, usize> {
-        let after = *self.prepared.lock().expect("not poisoned");
         let mut effects = BTreeMap::new();
-        for call in self.sim.calls_after(after).0.into_iter().filter(|call| call.effect) {
+        for call in self.sim.calls().into_iter().filter(|call| call.effect) {
             *effects.entry(call.operation).or_default() += 1;
         }
         effects
     }
 
-    /// Mutating calls that arrived since the preparation, with an effect or not.
+    /// Mutating calls that arrived, with an effect or not.
     pub fn mutating_calls(&self) -> usize {
-        let after = *self.prepared.lock().expect("not poisoned");
         let names =
             ["FailoverGlobalCluster", "SwitchoverGlobalCluster", "CopyDBClusterSnapshot", "ChangeResourceRecordSets"];
-        self.sim.calls_after(after).0.iter().filter(|call| names.contains(&call.operation.as_str())).count()
+        self.sim.calls().iter().filter(|call| names.contains(&call.operation.as_str())).count()
     }
-
-    /// Who writes and where DNS points, as the simulator itself says it.
-    pub fn world(&self) -> String {
-        let state = self.sim.state();
-        let cluster = state["global_clusters"].to_string();
-        let records = state["records"].to_string();
-        format!("{} | {}", strip_times(&cluster), strip_times(&records))
-    }
-}
-
-/// Moments differ between two runs; what is so does not.
-pub fn strip_times(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("2026-") {
-        out.push_str(&rest[..at]);
-        out.push_str("<time>");
-        let tail = &rest[at..];
-        let end = tail.find(['"', ',', '}']).unwrap_or(tail.len());
-        rest = &tail[end..];
-    }
-    out.push_str(rest);
-    out
 }
 
 pub fn declaration(app: &str, region: &str) -> Declaration {

@@ -101,6 +101,7 @@ pub struct CopyDbClusterSnapshot {
     pub region: RegionId,
     pub source: String,
     pub target_id: String,
+    pub tags: Tags,
 }
 
 impl CopyDbClusterSnapshot {
@@ -115,8 +116,9 @@ impl WriteOp for CopyDbClusterSnapshot {
         let params = vec![
             ("SourceDBClusterSnapshotIdentifier", Some(self.source.clone())),
             ("TargetDBClusterSnapshotIdentifier", Some(self.target_id.clone())),
+            ("Tags", shown(&self.tags)),
         ];
-        self.site().describe(params, &[])
+        self.site().describe(params, &["rds:CopyDBClusterSnapshot", ADD_TAGS])
     }
 
     async fn send(&self, clients: &WritingClients) -> Result<Accepted, CallError> {
@@ -125,7 +127,8 @@ impl WriteOp for CopyDbClusterSnapshot {
             .rds
             .copy_db_cluster_snapshot()
             .source_db_cluster_snapshot_identifier(&self.source)
-            .target_db_cluster_snapshot_identifier(&self.target_id);
+            .target_db_cluster_snapshot_identifier(&self.target_id)
+            .set_tags(wire(&self.tags));
         let (output, request_id) =
             clients.call(&self.site(), |mark| request.customize().interceptor(mark).send()).await?;
         let arn = output.db_cluster_snapshot().and_then(|snapshot| snapshot.db_cluster_snapshot_arn());

@@ -21,7 +21,7 @@ pub use read::{
     DescribeDbClusterSnapshots, DescribeDbClusters, DescribeDbEvents, DescribeDbInstances, DescribeDbSnapshots,
     DescribeGlobalClusters,
 };
-pub use snapshot::{CopyDbSnapshot, CreateDbSnapshot, DeleteDbSnapshot};
+pub use snapshot::{CopyDbSnapshot, CreateDbSnapshot, DeleteDbClusterSnapshot, DeleteDbSnapshot};
 
 use crate::domain::resource::Tags;
 

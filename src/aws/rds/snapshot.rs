@@ -1,4 +1,4 @@
-//! Calls that make and copy snapshots of DB instances.
+//! Calls that make, copy and delete snapshots of DB instances, and delete those of clusters.
 
 use async_trait::async_trait;
 
@@ -124,6 +124,35 @@ impl WriteOp for DeleteDbSnapshot {
         let (output, request_id) =
             clients.call(&self.site(), |mark| request.customize().interceptor(mark).send()).await?;
         let detail = output.db_snapshot().and_then(|snapshot| snapshot.status());
+        Ok(Accepted { request_id, detail: safe(detail) })
+    }
+}
+
+/// Deletes a snapshot of a cluster that somebody's call made; AWS deletes no automated one this way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteDbClusterSnapshot {
+    pub region: RegionId,
+    pub snapshot: String,
+}
+
+impl DeleteDbClusterSnapshot {
+    fn site(&self) -> Site {
+        Site::writing("rds", "DeleteDBClusterSnapshot", &self.region, Hazard::DataLoss)
+    }
+}
+
+#[async_trait]
+impl WriteOp for DeleteDbClusterSnapshot {
+    fn describe(&self) -> CallDescription {
+        self.site().describe(vec![("DBClusterSnapshotIdentifier", Some(self.snapshot.clone()))], &[])
+    }
+
+    async fn send(&self, clients: &WritingClients) -> Result<Accepted, CallError> {
+        let rds = &clients.region(&self.region)?.rds;
+        let request = rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(&self.snapshot);
+        let (output, request_id) =
+            clients.call(&self.site(), |mark| request.customize().interceptor(mark).send()).await?;
+        let detail = output.db_cluster_snapshot().and_then(|snapshot| snapshot.status());
         Ok(Accepted { request_id, detail: safe(detail) })
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::runbook::{
     bind,
-    spec::{Only, ParameterSpec, Presence, Spot, StepSpec},
+    spec::{self, Only, ParameterSpec, Presence, Spot, StepSpec},
 };
 
 /// `kind = "parallel"`: a group, flattened away here.
@@ -282,8 +282,20 @@ fn in_order(steps: &mut Vec<StepSpec>) {
     }
 }
 
-/// What a rehearsal leaves behind must be taken away by a later step of it.
+/// What a rehearsal leaves behind must be taken away by a later step of it; whoever takes away the work of a step names
+/// one before it.
 fn cleanup(steps: &[StepSpec], places: &BTreeMap<StepId, Range<usize>>, report: &Report) {
+    for (n, step) in steps.iter().enumerate() {
+        for maker in spec::takes_away(&step.id, &step.params) {
+            if steps[..n].iter().any(|earlier| earlier.id == maker) {
+                continue;
+            }
+            let span = places.get(&step.id).cloned().unwrap_or(0..0);
+            let message = format!("step `{}` takes away what `{maker}` left: no step before it is called so", step.id);
+            let near = nearest(maker.as_str(), steps[..n].iter().map(|earlier| earlier.id.as_str()));
+            report.error("missing-reference", span, message, near.map(|near| format!("did you mean \"{near}\"?")));
+        }
+    }
     for (step, what) in bind::left_behind(steps) {
         let span = places.get(&step.id).cloned().unwrap_or(0..0);
         let message = format!("as a drill, step `{}` leaves a {what} that no later step takes away", step.id);

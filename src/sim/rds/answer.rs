@@ -42,6 +42,7 @@ impl Rds {
             "DescribeDBClusterSnapshots" => self.describe_cluster_snapshots(call, &form, faults),
             "DescribeEvents" => self.describe_events(call, &form, faults),
             "CopyDBClusterSnapshot" => self.copy_cluster_snapshot(call, &form, faults),
+            "DeleteDBClusterSnapshot" => self.delete_cluster_snapshot(call, &form, faults),
             "SwitchoverGlobalCluster" => self.move_global(call, &form, MoveKind::Switchover, faults),
             "FailoverGlobalCluster" => {
                 failover_kind(&form).and_then(|kind| self.move_global(call, &form, kind, faults))
@@ -233,18 +234,39 @@ impl Rds {
             source_arn: arn(&original.id),
             requested: call.now,
             takes: draw::between(self.seed, &format!("copy {id}"), span.0, span.1),
+            tags: tags(form),
+            deleted: None,
         };
         self.copies.push(copy);
-        let made = self.cluster_snapshots(call.region, call.now, faults);
-        let made = made.iter().find(|snapshot| snapshot.id == id);
-        let body = envelope("CopyDBClusterSnapshot", call, |xml| {
+        Ok((self.tell_cluster_snapshot("CopyDBClusterSnapshot", id, call, faults), Effect::Changed))
+    }
+
+    /// Documented: manual snapshots only, and only `available` ones.
+    fn delete_cluster_snapshot(&mut self, call: &Call, form: &Form, faults: &Faults) -> Answered {
+        let id = needed(form, "DBClusterSnapshotIdentifier")?;
+        let here = self.cluster_snapshots(call.region, call.now, faults);
+        let Some(found) = here.iter().find(|snapshot| snapshot.id == id) else {
+            return Err(Refusal::missing("DBClusterSnapshotNotFoundFault", format!("{id} not found.")));
+        };
+        let body = self.tell_cluster_snapshot("DeleteDBClusterSnapshot", id, call, faults);
+        let mut copies = self.copies.iter_mut().filter(|copy| copy.region == *call.region && copy.exists(call.now));
+        let Some(copy) = copies.find(|copy| copy.id == id).filter(|_| found.percent >= 100) else {
+            let message = format!("{id} is not a manual snapshot, or not available");
+            return Err(Refusal::bad("InvalidDBClusterSnapshotStateFault", message));
+        };
+        copy.deleted = Some(call.now);
+        Ok((body, Effect::Changed))
+    }
+
+    fn tell_cluster_snapshot(&self, operation: &str, id: &str, call: &Call, faults: &Faults) -> String {
+        let known = self.cluster_snapshots(call.region, call.now, faults);
+        envelope(operation, call, |xml| {
             xml.open("DBClusterSnapshot");
-            if let Some(snapshot) = made {
+            if let Some(snapshot) = known.iter().find(|snapshot| snapshot.id == id) {
                 View::cluster_snapshot(xml, call.region, call.account, snapshot);
             }
             xml.close();
-        });
-        Ok((body, Effect::Changed))
+        })
     }
 
     fn move_global(&mut self, call: &Call, form: &Form, kind: MoveKind, faults: &Faults) -> Answered {

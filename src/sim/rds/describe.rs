@@ -202,6 +202,7 @@ impl View<'_> {
         Self::snapshot(xml, snapshot, AURORA);
         xml.maybe("SourceDBClusterSnapshotArn", snapshot.copied_from.as_deref());
         xml.text("StorageEncrypted", "true");
+        tag_list(xml, &snapshot.tags);
     }
 
     pub fn instance_snapshot(xml: &mut Xml, region: &RegionId, account: &str, snapshot: &Snapshot) {

@@ -233,14 +233,14 @@ impl Rds {
                 }
             }
         }
-        for copy in self.copies.iter().filter(|copy| copy.region == *region && copy.requested <= at) {
+        for copy in self.copies.iter().filter(|copy| copy.region == *region && copy.exists(at)) {
             snapshots.push(Snapshot {
                 id: copy.id.clone(),
                 source: copy.cluster.clone(),
                 kind: "manual",
                 created: copy.requested,
                 original: copy.requested,
-                tags: Vec::new(),
+                tags: copy.tags.clone(),
                 percent: progress(at.since(copy.requested), copy.takes),
                 copied_from: Some(copy.source_arn.clone()),
                 storage_gib: 500,

@@ -50,6 +50,16 @@ pub struct SnapshotCopy {
     pub source_arn: String,
     pub requested: Timestamp,
     pub takes: Duration,
+    pub tags: Vec<(String, String)>,
+    /// Gone from that moment on (*assumed*: at once).
+    pub deleted: Option<Timestamp>,
+}
+
+impl SnapshotCopy {
+    #[must_use]
+    pub fn exists(&self, at: Timestamp) -> bool {
+        self.requested <= at && self.deleted.is_none_or(|deleted| at < deleted)
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -4,6 +4,8 @@
 //! after the other; looks and calls of several steps are under way at the same time. They end with this future: a
 //! driver that is dropped leaves nothing behind that goes on by itself.
 
+mod errand;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{
@@ -13,30 +15,22 @@ use futures_util::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use self::errand::{Act, Site};
 use super::{
-    Refusal, Shared,
-    store::{Lease, StoreError, Written},
+    Refusal, Shared, record,
+    store::{Lease, StoreError},
 };
 use crate::{
-    aws::{SendOutcome, WriteOp},
-    domain::{AppId, CallDescription, Snapshot, StepId, Timestamp, text::SafeText},
+    domain::{Snapshot, text::SafeText},
     runbook::{
-        build::{Frozen, digest_of},
-        event::{Entry, Event, Outcome},
-        finding::{Finding, Observed, Traces},
+        build::digest_of,
+        event::{Entry, Event},
         fold::Course,
-        guards, guards_estate,
-        interlock::{self, Circumstances, Stage},
-        machine::{Do, Errand, Machine, Moment, Pace, Ready, Report, Rules, Survey, Task, Way},
-        plan::Override,
+        guards_estate,
+        machine::{Do, Errand, Machine, Moment, Pace, Report, Rules, Task, Way},
         run::Answer,
-        signal::Facts,
     },
-    steps::{
-        self,
-        kind::{Conduct, MutatingStep, Prepared, StepContext, covers},
-        outside::{CommandLine, Ended},
-    },
+    steps::{self, kind::Conduct},
 };
 
 /// How often a resting run is looked at, to notice that its arming ended.
@@ -57,12 +51,6 @@ pub(super) enum Word {
 
 /// The journal failed, or the run was taken over: nothing more is done.
 struct Stopped;
-
-/// What goes out: kept here, the machine knows its description only.
-enum Act {
-    Call(Box<dyn WriteOp>),
-    Run(CommandLine),
-}
 
 /// What a task leaves for the next one of its step.
 enum Keep {
@@ -228,7 +216,7 @@ impl Driver {
                 return Err(Stopped);
             }
         };
-        let written = written(&entry, &next, self.shared.clock.wall(), self.shared.clock.monotonic());
+        let written = record::written(&entry, &next, self.shared.clock.wall(), self.shared.clock.monotonic());
         let store = Arc::clone(&self.shared.store);
         let lease = Lease { run: self.lease.run, epoch: self.lease.epoch, held: Box::new(()) };
         let outcome = tokio::task::spawn_blocking(move || store.append(&lease, &written)).await;
@@ -270,6 +258,11 @@ impl Driver {
             frozen: Arc::clone(&self.machine.course.frozen),
             n,
             begun_at: self.machine.course.shown.steps[n].started_at,
+            maker_began: {
+                let shown = &self.machine.course.shown.steps;
+                let maker = self.machine.course.frozen.steps[n].made_by();
+                maker.and_then(|maker| shown.iter().find(|step| step.id == maker)?.started_at)
+            },
             attested: guards_estate::attested(&self.machine.course.frozen.plan, &self.machine.course.shown.steps),
             token: {
                 let shown = &self.machine.course.shown;
@@ -319,182 +312,6 @@ impl Driver {
         }
     }
 }
-
-/// A step and all that its errands need.
-struct Site {
-    shared: Arc<Shared>,
-    frozen: Arc<Frozen>,
-    n: usize,
-    begun_at: Option<Timestamp>,
-    /// Checklists of this run that a person has confirmed.
-    attested: Vec<StepId>,
-    /// The same for the same attempt, whichever driver prepares it.
-    token: String,
-}
-
-impl Site {
-    fn app(&self) -> &AppId {
-        &self.frozen.plan.app
-    }
-
-    fn about<'a>(&'a self, facts: &'a Facts<'a>) -> StepContext<'a> {
-        StepContext {
-            facts,
-            step: &self.frozen.steps[self.n],
-            kind: self.frozen.plan.kind,
-            target: self.frozen.plan.target,
-            begun_at: self.begun_at,
-            token: Some(&self.token),
-            now: self.shared.clock.now(),
-        }
-    }
-
-    fn conduct(&self) -> Option<Conduct<'static>> {
-        steps::find(&self.frozen.steps[self.n].kind).map(steps::kind::StepKind::conduct)
-    }
-
-    async fn read(&self) -> Result<Finding, SafeText> {
-        let snapshot = self.shared.fresh(self.app()).await;
-        let facts = self.shared.facts_about(self.app(), &snapshot)?;
-        let about = self.about(&facts);
-        match self.conduct() {
-            Some(Conduct::Reads(reading)) => Ok(reading.read(&about)),
-            Some(Conduct::Probes(probing)) => Ok(probing.probe(&about, &self.shared.eyes()).await),
-            _ => Err(SafeText::new("the step does not read")),
-        }
-    }
-
-    async fn items(&self) -> Result<Vec<SafeText>, SafeText> {
-        let snapshot = self.shared.fresh(self.app()).await;
-        let facts = self.shared.facts_about(self.app(), &snapshot)?;
-        match self.conduct() {
-            Some(Conduct::Asks(checklist)) => Ok(checklist.items(&self.about(&facts))),
-            _ => Err(SafeText::new("the step asks nothing")),
-        }
-    }
-
-    fn acting(&self) -> Result<&'static dyn MutatingStep, SafeText> {
-        match self.conduct() {
-            Some(Conduct::Acts(acting)) => Ok(acting),
-            _ => Err(SafeText::new("this version cannot carry it out")),
-        }
-    }
-
-    async fn survey(&self, given: &[(usize, Override)]) -> Result<(Survey, Arc<Snapshot>), SafeText> {
-        let acting = self.acting()?;
-        let snapshot = self.shared.fresh(self.app()).await;
-        let read_at = self.shared.clock.monotonic();
-        let survey = {
-            let mut facts = self.shared.facts_about(self.app(), &snapshot)?;
-            facts.attested = &self.attested;
-            let about = self.about(&facts);
-            let step = &self.frozen.steps[self.n];
-            let guards = guards::evaluate_all(&step.guards, step.component().as_ref(), &facts, given, about.now);
-            let calls: Vec<&CallDescription> = self.frozen.plan.steps[self.n].calls.iter().collect();
-            let interlocks = interlock::interlocks(&Circumstances {
-                facts: &facts,
-                authority: self.shared.authority(),
-                kind: self.frozen.plan.kind,
-                stage: Stage::Underway,
-                target: about.target,
-                calls: &calls,
-                busy: None,
-                now: about.now,
-            });
-            let callers = calls.iter().find_map(|call| interlock::caller(&facts, call, about.target, about.now));
-            let interlock = interlocks.into_iter().next().or(callers).map(|interlock| interlock.text);
-            let foreign = self.shared.foreign_hand(&self.frozen, &facts);
-            Survey { guards, interlock, foreign, loss: acting.loss(&about), read_at }
-        };
-        Ok((survey, snapshot))
-    }
-
-    async fn prepare(&self, facts: Option<Arc<Snapshot>>) -> (Ready, Option<Act>) {
-        match self.prepared(facts).await {
-            Err(why) => (Ready::NotNow(why), None),
-            Ok(ready) => ready,
-        }
-    }
-
-    async fn prepared(&self, snapshot: Option<Arc<Snapshot>>) -> Result<(Ready, Option<Act>), SafeText> {
-        let acting = self.acting()?;
-        let snapshot = snapshot.ok_or_else(|| SafeText::new("no facts were read for it"))?;
-        let facts = self.shared.facts_about(self.app(), &snapshot)?;
-        let planned = &self.frozen.plan.steps[self.n].calls;
-        let (call, act) = match acting.prepare(&self.about(&facts), planned, &self.shared.eyes()).await {
-            Prepared::AlreadyDone(detail) => return Ok((Ready::AlreadyDone(detail), None)),
-            Prepared::PassOver(reason) => return Ok((Ready::PassOver(reason), None)),
-            Prepared::Busy(what) => return Ok((Ready::Busy(what), None)),
-            Prepared::NotNow(why) => return Err(why),
-            Prepared::Run(line) => {
-                if self.shared.hands.is_none() {
-                    return Err(SafeText::new("this console runs no programs"));
-                }
-                (line.describe(), Act::Run(line))
-            }
-            Prepared::Send(op) => {
-                if self.shared.writer.is_none() {
-                    return Err(SafeText::new("this console cannot act: it has no writing client"));
-                }
-                (op.describe(), Act::Call(op))
-            }
-        };
-        if !planned.iter().any(|planned| covers(planned, &call)) {
-            let why = format!("{call} would not be what was planned and confirmed: make a new plan");
-            return Err(SafeText::new(why));
-        }
-        let traces = Traces { leaves: acting.leaves(&call), clears: acting.clears(&call) };
-        Ok((Ready::Send { call: Box::new(call), traces: Box::new(traces) }, Some(act)))
-    }
-
-    /// The one place where something goes out.
-    async fn send(&self, act: Option<Act>) -> Outcome {
-        let not_sent = |message: &str| Outcome::Refused {
-            code: SafeText::new(crate::aws::write::NOT_SENT),
-            message: SafeText::new(message),
-            request_id: None,
-        };
-        match act {
-            None => not_sent("nothing was prepared"),
-            Some(Act::Call(op)) => match &self.shared.writer {
-                None => not_sent("this console has no writing client"),
-                Some(writer) => match writer.send_once(&*op).await {
-                    SendOutcome::Accepted { request_id, detail } => Outcome::Succeeded { request_id, detail },
-                    SendOutcome::Refused { code, message, request_id } => {
-                        Outcome::Refused { code, message, request_id }
-                    }
-                    SendOutcome::Unknown { why } => Outcome::Unknown { why },
-                },
-            },
-            Some(Act::Run(line)) => match &self.shared.hands {
-                None => not_sent("this console runs no programs"),
-                Some(hands) => match hands.run(&line).await {
-                    Ended::Exit { status: 0, last_line } => Outcome::Succeeded { request_id: None, detail: last_line },
-                    // What a program did before it failed, it did: only looking says.
-                    Ended::Exit { status, last_line } => {
-                        Outcome::Unknown { why: SafeText::new(format!("exit status {status}: {last_line}")) }
-                    }
-                    Ended::NotStarted { why } => not_sent(&why),
-                    Ended::Cut { why } => Outcome::Unknown { why },
-                },
-            },
-        }
-    }
-
-    async fn look(&self, call: Option<CallDescription>, accepted: Option<SafeText>) -> Observed {
-        let seen = async {
-            let acting = self.acting()?;
-            let call = call.ok_or_else(|| SafeText::new("no call is on record"))?;
-            let snapshot = self.shared.snapshot(self.app()).await;
-            let facts = self.shared.facts_about(self.app(), &snapshot)?;
-            Ok::<_, SafeText>(
-                acting.observe(&self.about(&facts), &call, accepted.as_deref(), &self.shared.eyes()).await,
-            )
-        };
-        seen.await.unwrap_or_else(Observed::Unclear)
-    }
-}
-
 impl Shared {
     pub(super) fn moment(&self) -> Moment {
         let speed = self.clock.speed();
@@ -503,45 +320,5 @@ impl Shared {
             monotonic: self.clock.monotonic(),
             pace: if speed > 0.0 { Pace::Runs(speed) } else { Pace::Still },
         }
-    }
-}
-
-/// An entry as the columns of the journal.
-pub(super) fn written(entry: &Entry, course: &Course, wall: Timestamp, monotonic: Duration) -> Written {
-    let plan = &course.frozen.plan;
-    columns(entry, plan.target_region.as_str(), wall, monotonic)
-}
-
-pub(super) fn columns(entry: &Entry, target: &str, wall: Timestamp, monotonic: Duration) -> Written {
-    let event = &entry.event;
-    let evidence = match event {
-        Event::Guarded { guards, .. } | Event::Intended { guards, .. } => digest_of(guards),
-        Event::Answered { answer: Answer::Verdict { evidence, .. } } => digest_of(evidence),
-        Event::Done { detail, .. } | Event::Failed { detail, .. } => digest_of(detail),
-        _ => String::new(),
-    };
-    let target = match event {
-        Event::Intended { call, .. } => call.region.as_str(),
-        _ => target,
-    };
-    Written {
-        kind: event.word().to_owned(),
-        step: event.step().map_or_else(String::new, |step| SafeText::new(step.as_str()).to_string()),
-        attempt: event.attempt().unwrap_or(0),
-        actor: entry.actor.to_string(),
-        wall,
-        boot_millis: monotonic.as_millis() as u64,
-        target: target.to_owned(),
-        request_digest: event.request_digest().unwrap_or_default().to_owned(),
-        token: match event {
-            Event::Intended { call, .. } => {
-                let token = call.params.iter().find(|(name, _)| name == "IdempotencyToken");
-                token.map_or_else(String::new, |(_, token)| token.to_string())
-            }
-            _ => String::new(),
-        },
-        evidence_digest: evidence,
-        body: serde_json::to_string(entry).expect("an entry is plain data with text keys"),
-        last: matches!(event, Event::Completed { .. } | Event::Answered { answer: Answer::Abandon { .. } }),
     }
 }

@@ -1,0 +1,124 @@
+//! Deletes the copy of a cluster's snapshot that another step of this runbook made: the cleanup of a rehearsal's leftover.
+//!
+//! What an unplanned failover left holds the writes that were lost, so the hazard is data loss, and what counts is the
+//! mark: a copy that an earlier run kept has the same name as the one this run would have made, and stays.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{
+    aurora,
+    kind::{Conduct, Eyes, Leftover, MutatingStep, Observed, Prepared, StepContext, StepKind, param},
+    rds::{self, MADE_BY, required},
+    rds_delete_snapshot,
+};
+use crate::{
+    aws::{WriteOp, rds::DeleteDbClusterSnapshot},
+    domain::{CallDescription, Hazard, kind::ParamShape, text::SafeText},
+    runbook::{
+        build::Outline,
+        guards::LossBound,
+        spec::{Lasting, Mutating, StepKindSpec, StepParamSpec},
+    },
+};
+
+pub const SPEC: StepKindSpec = StepKindSpec {
+    id: "aurora.delete-snapshot",
+    title: "delete a cluster snapshot that was made",
+    hazard: Hazard::DataLoss,
+    params: &[
+        StepParamSpec::Component { name: "component", kinds: &["aurora-global"], required: true },
+        required("target", ParamShape::Side, "The side where it is."),
+        MADE_BY,
+    ],
+    undo: "irreversible because a deleted snapshot does not come back",
+    mutating: Mutating::Yes,
+    lasting: Lasting::Clears("rds-cluster-snapshot"),
+    default_timeout: Duration::from_mins(15),
+    default_expect: Duration::from_secs(30),
+};
+
+pub struct DeleteSnapshot;
+
+/// How `aurora.keep-unplanned-snapshot` names its copies.
+const PREFIX: &str = "kept-";
+
+impl StepKind for DeleteSnapshot {
+    fn spec(&self) -> &'static StepKindSpec {
+        &SPEC
+    }
+
+    fn outline(&self, about: &StepContext<'_>) -> Outline {
+        let region = about.facts.region(about.target()).clone();
+        // The name holds that of what Aurora left.
+        let call = DeleteDbClusterSnapshot { region, snapshot: format!("{PREFIX}*") };
+        let maker = rds::made_by(about).map(|(step, _)| step);
+        let (city, step) = (about.facts.city(about.target()), maker.clone().unwrap_or_default());
+        Outline {
+            calls: maker.map(|_| vec![call.describe()]),
+            summary: SafeText::new(format!("rds DeleteDBClusterSnapshot in {city} of what step {step} made")),
+            done_when: SafeText::new("AWS does not list it any more"),
+            undo: SafeText::new(SPEC.undo),
+        }
+    }
+
+    fn conduct(&self) -> Conduct<'_> {
+        Conduct::Acts(self)
+    }
+}
+
+#[async_trait]
+impl MutatingStep for DeleteSnapshot {
+    async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared {
+        let region = about.facts.region(about.target());
+        let (step, mark) = match rds::made_by(about) {
+            Ok((step, Some(mark))) => (step, mark),
+            Ok((step, None)) => return Prepared::AlreadyDone(rds::nothing_made(&step)),
+            Err(why) => return Prepared::NotNow(why),
+        };
+        let snapshots = match aurora::snapshots(eyes.reader, region).await {
+            Ok(snapshots) => snapshots,
+            Err(why) => return Prepared::NotNow(why),
+        };
+        match rds_delete_snapshot::made_by(&snapshots, PREFIX, &mark) {
+            None => Prepared::AlreadyDone(SafeText::new(format!("{region} lists nothing that step {step} made"))),
+            Some(found) if found.status.as_str() == "available" => Prepared::Send(Box::new(DeleteDbClusterSnapshot {
+                region: region.clone(),
+                snapshot: found.id.to_string(),
+            })),
+            Some(found) => Prepared::Busy(SafeText::new(format!("{} is {}", found.id, found.status))),
+        }
+    }
+
+    async fn observe(
+        &self,
+        _about: &StepContext<'_>,
+        sent: &CallDescription,
+        _accepted: Option<&str>,
+        eyes: &Eyes<'_>,
+    ) -> Observed {
+        let Some(id) = param(sent, "DBClusterSnapshotIdentifier") else {
+            return Observed::Unclear(SafeText::new("the record of the call names no snapshot"));
+        };
+        match aurora::snapshots(eyes.reader, &sent.region).await {
+            Err(why) => Observed::Unclear(why),
+            Ok(listed) => match listed.iter().find(|snapshot| snapshot.id.as_str() == id) {
+                None => Observed::Done(SafeText::new(format!("{} lists no {id} any more", sent.region))),
+                Some(found) if found.status.as_str() == "deleting" => {
+                    Observed::InProgress(SafeText::new(format!("{id} is deleting")))
+                }
+                Some(found) => Observed::NotDone(SafeText::new(format!("{id} is {}", found.status))),
+            },
+        }
+    }
+
+    fn loss(&self, about: &StepContext<'_>) -> Option<LossBound> {
+        Some(rds::kept_no_more(about))
+    }
+
+    fn clears(&self, sent: &CallDescription) -> Option<Leftover> {
+        let id = SafeText::new(param(sent, "DBClusterSnapshotIdentifier")?);
+        Some(Leftover { kind: "rds-cluster-snapshot".to_owned(), region: sent.region.clone(), id })
+    }
+}
