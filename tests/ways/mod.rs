@@ -24,7 +24,7 @@ use pointsman::{
     probes,
     runbook::{
         plan::{Plan, PlanRequest},
-        run::{Answer, Ask, Declaration},
+        run::{Answer, Ask, Declaration, Phase, RunState},
         spec::RunbookSpec,
     },
     sim::{
@@ -183,6 +183,11 @@ impl Bridge {
 
     /// As [`Self::open`], by an estate that expects that account.
     pub async fn expecting(estate: &Arc<Estate>, look: Look, account: &str) -> Self {
+        Self::with(estate, BANK.1.clone(), look, account).await
+    }
+
+    /// As [`Self::expecting`], with these runbooks and no others.
+    pub async fn with(estate: &Arc<Estate>, runbooks: Vec<Arc<RunbookSpec>>, look: Look, account: &str) -> Self {
         let base = Timestamp::parse("2026-11-20T09:00:00Z").expect("a time");
         let hand = Arc::new(Hand::at(base));
         let sim = Arc::new(Sim::new(Options {
@@ -232,7 +237,7 @@ impl Bridge {
             facts: Arc::new(Seen(Arc::clone(&eyes))),
             clock: time(Waits::ByStrides),
             estate,
-            runbooks: BANK.1.clone(),
+            runbooks,
             permissions: Permissions::default(),
         })
         .expect("the engine opens");
@@ -276,6 +281,35 @@ impl Bridge {
             }
         }
         panic!("{} for {app}: never seen: Mumbai and Hyderabad {:?}", runbook.id, self.sees().await);
+    }
+
+    /// Declares it and answers what is asked until it has ended well.
+    pub async fn carry(&self, plan: &Plan) -> Arc<RunState> {
+        assert!(plan.interlocks.is_empty(), "{} for {}: {:#?}", plan.runbook, plan.app, plan.interlocks);
+        let declared = declaration(plan, plan.target_region.as_str());
+        let run = self.engine.declare(plan, declared.clone()).await;
+        let run = run.unwrap_or_else(|no| panic!("{} for {}: {no:?}", plan.runbook, plan.app));
+        let mut watch = self.engine.watch();
+        loop {
+            let runs = watch.borrow_and_update().clone();
+            let state = runs.list.iter().find(|state| state.id == run).cloned().expect("listed");
+            let told = || format!("{} for {}: {:#?}\n{:#?}", plan.runbook, plan.app, state.phase, state.log);
+            let said = match &state.phase {
+                Phase::Completed { .. } => return state,
+                Phase::Parked { .. } | Phase::Abandoned { .. } => panic!("{}", told()),
+                // Nobody but this run acts here, and no answer is lost.
+                Phase::Waiting(Ask::Noticed { .. } | Ask::Verdict { .. }) => panic!("{}", told()),
+                Phase::Waiting(ask) => Some(answer(ask, &declared)),
+                _ => None,
+            };
+            if let Some(said) = said {
+                // A refusal means that the run moved on; the next state says where.
+                let _ = self.engine.answer(run, said).await;
+                continue;
+            }
+            let changed = tokio::time::timeout(STUCK, watch.changed()).await;
+            changed.unwrap_or_else(|_| panic!("stuck: {}", told())).expect("the engine lives");
+        }
     }
 }
 
