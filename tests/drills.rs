@@ -14,12 +14,12 @@ use pointsman::{
     aws::{self, Connection, ConnectionSettings, Transport, Wire, WireFailure},
     clock::SystemClock,
     collect::{Collector, CollectorHandle, Settings},
-    domain::{AppId, Clock, Estate, Snapshot, Timestamp, snapshot::Mode},
+    domain::{AppId, Clock, Estate, Snapshot, Timestamp, app::Param, snapshot::Mode},
     engine::{Engine, EngineParts, Facts, Permissions, SqliteStore},
     estate, probes,
     runbook::{
         plan::{Plan, PlanRequest},
-        spec::{Lasting, Only, RunbookSpec},
+        spec::{Lasting, Only, RunbookSpec, StepParam},
     },
     sim::{Options, Reply, Sim},
     steps::{self, outside::Nowhere},
@@ -134,6 +134,12 @@ async fn every_runbook_of_the_bundled_estate_can_be_rehearsed_and_takes_away_wha
                 let planned = plan.steps.iter().find(|planned| planned.id == clean.id);
                 let resolved = planned.is_none_or(|planned| !planned.calls.is_empty());
                 assert!(resolved, "{} for {app}: {}: {:#?}", runbook.id, clean.id, plan.interlocks);
+            }
+            for pause in steps().filter(|step| step.kind == "pause") {
+                let planned = plan.steps.iter().find(|planned| planned.id == pause.id).expect("planned");
+                if let Some(StepParam::Value(Param::Duration(wait))) = pause.params.get("wait") {
+                    assert_eq!(planned.expected, *wait, "{}: {}", runbook.id, pause.id);
+                }
             }
             rehearsed += 1;
         }

@@ -117,6 +117,7 @@ async fn a_run_under_way_can_be_proven_and_listed_as_open_while_another_process_
     let json: Value = serde_json::from_str(&stdout(&pointsman(&rig, &["runs", "--format", "json"]))).expect("JSON");
     assert_eq!((&json[0]["run"], &json[0]["ended"]), (&Value::from(1), &Value::from(true)));
     assert_eq!(json[0]["standing"], "abandoned");
+    assert_eq!(json[0]["left_behind"], Value::Array(Vec::new()));
     let markdown = stdout(&pointsman(&rig, &["evidence", "show", "1"]));
     assert!(markdown.contains("a \\| rehearsal"), "what people write is no markup");
 }

@@ -14,6 +14,7 @@ use pointsman::{
     },
     runbook::{
         build::FrozenStep,
+        guards::LossBound,
         signal::Facts,
         spec::{RunbookKind, StepParam},
     },
@@ -122,6 +123,25 @@ impl<'r> Attempt<'r> {
         };
         let reader = self.rig.connection.reader();
         acting(&self.step.kind).observe(&about, sent, accepted, &self.rig.eyes(&reader)).await
+    }
+
+    async fn loss_now(&self) -> LossBound {
+        let app = self.rig.app_of("assist-db");
+        let app = self.rig.estate.app(&app).expect("the app");
+        let facts =
+            Facts { estate: &self.rig.estate, app, snapshot: &self.snapshot, last_run_ended: None, attested: &[] };
+        let about = StepContext {
+            facts: &facts,
+            step: &self.step,
+            kind: RunbookKind::Failback,
+            target: Side::Primary,
+            begun_at: Some(self.begun_at),
+            maker_began: None,
+            token: None,
+            now: self.rig.sim.now(),
+        };
+        let reader = self.rig.connection.reader();
+        acting(&self.step.kind).loss_now(&about, &self.rig.eyes(&reader)).await.expect("a loss")
     }
 
     async fn done(&self, sent: &CallDescription, accepted: Option<&str>) -> String {
@@ -299,6 +319,13 @@ async fn what_was_restored_in_hyderabad_can_be_backed_up_copied_and_restored_at_
     carry(&copy).await;
     let home = of("backup.restore", Some(Side::Primary), &[("name", "assist-db-home")]);
     let home = Attempt { step: home, begun_at: rig.sim.now(), token: "t-2".to_owned(), ..copy };
+    let told = home.with(|about| acting("backup.restore").loss(about)).expect("a loss");
+    assert!(told.bound.is_none() && told.lines[0].contains("newest copy of assist-db-restored"), "{told:?}");
+    let loss = home.loss_now().await;
+    let bound = loss.bound.expect("the copy's data time bounds it");
+    assert!(bound < std::time::Duration::from_secs(3 * 3_600), "{loss:?}");
+    assert_eq!(loss.since, Some(rig.sim.now() - bound));
+    assert!(loss.lines.last().expect("lines").contains("Where writing had stopped by then"), "{loss:?}");
     assert!(carry(&home).await.contains("arn:aws:rds:ap-south-1:111122223333:db:assist-db-home"));
     assert_eq!(home.effects(), ["StartRestoreJob", "StartBackupJob", "StartCopyJob", "StartRestoreJob"]);
 }

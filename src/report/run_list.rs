@@ -91,6 +91,7 @@ pub fn json(open: &[&RunState], ended: &[&RunSummary]) -> Value {
             "incident": run.declaration.incident, "outage_at": run.declaration.outage_at,
             "declared_at": run.declared_at, "ended_at": null, "from_outage": null, "from_declaration": null,
             "waiting": null, "exceptions": null, "in_doubt": doubts, "unprotected_since": run.unprotected_since,
+            "left_behind": run.leftovers,
         })
     });
     let ended = ended.iter().map(|run| {
@@ -103,8 +104,56 @@ pub fn json(open: &[&RunState], ended: &[&RunSummary]) -> Value {
             "declared_at": run.declared_at, "ended_at": run.ended_at,
             "from_outage": outage.map(|d| d.as_secs_f64()), "from_declaration": declaration.as_secs_f64(),
             "waiting": run.waited.as_secs_f64(), "exceptions": run.exceptions, "in_doubt": [],
-            "unprotected_since": run.unprotected_since,
+            "unprotected_since": run.unprotected_since, "left_behind": run.leftovers,
         })
     });
     Value::Array(open.chain(ended).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        domain::Timestamp,
+        runbook::{run::RunId, spec::RunbookKind},
+    };
+
+    #[test]
+    fn what_an_ended_drill_left_behind_is_told_to_scripts_as_to_people() {
+        let left = Leftover { kind: "rds-instance".into(), region: "ap-south-2".into(), id: "lab-db-hyd".into() };
+        let run = RunSummary {
+            id: RunId(7),
+            app: "backup-lab".into(),
+            app_name: "Lab".into(),
+            runbook: "lab-failover".into(),
+            runbook_digest: "d".into(),
+            kind: RunbookKind::Failover,
+            mode_word: "DRILL".into(),
+            target_region: "ap-south-2".into(),
+            target_name: "Hyderabad".into(),
+            who: "asha".into(),
+            incident: "INC-4471".into(),
+            declared_at: Timestamp::from_secs(0),
+            outage_at: None,
+            ended_at: Timestamp::from_secs(60),
+            ending: Ending::Completed,
+            word: "completed".into(),
+            exceptions: 0,
+            waited: Duration::ZERO,
+            took: Vec::new(),
+            loss_accepted: None,
+            unprotected_since: None,
+            wave: None,
+            leftovers: vec![left],
+            measured: None,
+            variant: crate::runbook::spec::Variant::Whole,
+            skipped: 0,
+        };
+        let told = json(&[], &[&run]);
+        let expected = json!([{ "kind": "rds-instance", "region": "ap-south-2", "id": "lab-db-hyd" }]);
+        assert_eq!(told[0]["left_behind"], expected);
+        assert!(table(&[], &[&run], 0, &Zone::utc()).contains("LEFT BEHIND  rds-instance lab-db-hyd in ap-south-2"));
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::spec::{RunbookSpec, StepSpec};
-use crate::domain::{App, Hazard, StepId, compliance::Execution, text::SafeText};
+use super::spec::{RunbookSpec, StepParam, StepSpec};
+use crate::domain::{App, Hazard, StepId, app::Param, compliance::Execution, text::SafeText};
 
 /// Runs needed before their p90 says more than the declared figure.
 pub const RUNS_MIN: usize = 3;
@@ -14,6 +14,10 @@ pub type Past = BTreeMap<StepId, Vec<Duration>>;
 /// What a step is expected to take, and why: `declared`, `p90 of 3 runs`.
 #[must_use]
 pub fn expected(step: &StepSpec, past: &Past) -> (Duration, SafeText) {
+    // A pause takes what it says it waits, neither more nor less.
+    if let ("pause", Some(StepParam::Value(Param::Duration(wait)))) = (step.kind, step.params.get("wait")) {
+        return (*wait, SafeText::new("declared"));
+    }
     match past.get(&step.id) {
         Some(seen) if seen.len() >= RUNS_MIN => {
             let mut sorted = seen.clone();

@@ -121,9 +121,14 @@ impl Resource<'_> {
         }
     }
 
+    /// Whether the component's probe reads its points: not those of another resource that the step names.
+    pub fn observed(&self) -> bool {
+        self.component.params.text("resource") == Some(self.arn.as_str())
+    }
+
     /// What was last read of its points on that side; nothing for a resource that the component does not name.
     pub fn known_points<'a>(&self, about: &StepContext<'a>, side: Side) -> Option<(&'a PointSet, Timestamp)> {
-        if self.component.params.text("resource") != Some(self.arn.as_str()) {
+        if !self.observed() {
             return None;
         }
         let (facts, region) = (about.facts, about.facts.region(side));
@@ -137,7 +142,7 @@ impl Resource<'_> {
 
     /// A plan cannot be made where nothing usable was seen: better said now than on the night.
     pub fn must_have_a_point(&self, about: &StepContext<'_>, side: Side) -> Result<(), SafeText> {
-        if self.component.params.text("resource") != Some(self.arn.as_str()) {
+        if !self.observed() {
             return Ok(());
         }
         let city = about.facts.city(side);

@@ -18,7 +18,7 @@ use crate::{
         rds::DescribeDbInstances,
     },
     domain::{
-        CallDescription, Hazard, RegionId,
+        CallDescription, Hazard, RegionId, Timestamp,
         app::Param,
         kind::{ParamShape, ParamSpec},
         resource::{JobKind, JobState},
@@ -259,26 +259,39 @@ impl MutatingStep for Restore {
     fn loss(&self, about: &StepContext<'_>) -> Option<LossBound> {
         let resource = backup::resource(about).ok()?;
         let known = resource.known_points(about, about.target());
-        let newest = known
-            .and_then(|(set, observed_at)| Some((backup::newest_usable(&set.points, about.now)?.created, observed_at)));
-        let Some((since, observed_at)) = newest else {
-            let line = SafeText::new("No usable recovery point was seen: nothing bounds what may be lost.");
-            return Some(LossBound { bound: None, since: None, lines: vec![line] });
+        Some(match known.and_then(|(set, at)| Some((backup::newest_usable(&set.points, about.now)?.created, at))) {
+            Some((since, listed_at)) => bounded(about, since, listed_at),
+            // What the way home restores is made by the steps before it.
+            None if !resource.observed() => unbounded(format!(
+                "What bounds it is the data time of the newest copy of {} in {}: it is read when the step's turn comes.",
+                resource.name(),
+                about.facts.city(about.target())
+            )),
+            None => unbounded("No usable recovery point was seen: nothing bounds what may be lost.".to_owned()),
+        })
+    }
+
+    /// No probe reads the points of a resource that no component names: then they are read now.
+    async fn loss_now(&self, about: &StepContext<'_>, eyes: &Eyes<'_>) -> Option<LossBound> {
+        let resource = backup::resource(about).ok()?;
+        if resource.observed() {
+            return self.loss(about);
+        }
+        let read = async {
+            let (region, vault) = resource.vault(about, about.target())?;
+            let points = backup::read_points(eyes.reader, &(region, vault.clone()), &resource.arn, about.now).await?;
+            backup::newest_usable(&points, about.now)
+                .map(|newest| newest.created)
+                .ok_or_else(|| SafeText::new(format!("{vault} holds no usable point of {}", resource.arn)))
         };
-        let bound = about.now.since(since);
-        let lines = vec![
-            SafeText::new(format!(
-                "The newest usable point is of {}, listed {} ago.",
-                about.facts.clock(since),
-                time::short(about.now.since(observed_at))
-            )),
-            SafeText::new(format!(
-                "What was written since is not in it: at most {}, rounded up to {}.",
-                time::short_up(bound),
-                time::short(guards::rounded_up(bound))
-            )),
-        ];
-        Some(LossBound { bound: Some(bound), since: Some(since), lines })
+        Some(match read.await {
+            Ok(since) => {
+                let mut loss = bounded(about, since, about.now);
+                loss.lines.push(SafeText::new("Where writing had stopped by then, nothing is lost."));
+                loss
+            }
+            Err(why) => unbounded(format!("Nothing bounds what may be lost: {why}.")),
+        })
     }
 
     fn leaves(&self, sent: &CallDescription) -> Option<Leftover> {
@@ -295,6 +308,28 @@ impl MutatingStep for Restore {
         };
         Some(Leftover { kind: (*left).to_owned(), region: sent.region.clone(), id: SafeText::new(id) })
     }
+}
+
+/// The data time of the newest point bounds it.
+fn bounded(about: &StepContext<'_>, since: Timestamp, listed_at: Timestamp) -> LossBound {
+    let bound = about.now.since(since);
+    let lines = vec![
+        SafeText::new(format!(
+            "The newest usable point is of {}, listed {} ago.",
+            about.facts.clock(since),
+            time::short(about.now.since(listed_at))
+        )),
+        SafeText::new(format!(
+            "What was written since is not in it: at most {}, rounded up to {}.",
+            time::short_up(bound),
+            time::short(guards::rounded_up(bound))
+        )),
+    ];
+    LossBound { bound: Some(bound), since: Some(since), lines }
+}
+
+fn unbounded(line: String) -> LossBound {
+    LossBound { bound: None, since: None, lines: vec![SafeText::new(line)] }
 }
 
 #[cfg(test)]

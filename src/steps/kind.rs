@@ -124,6 +124,11 @@ pub trait MutatingStep: Sync {
         None
     }
 
+    /// As [`Self::loss`], when its turn has come: a kind may look at what no fact tells.
+    async fn loss_now(&self, about: &StepContext<'_>, _eyes: &Eyes<'_>) -> Option<LossBound> {
+        self.loss(about)
+    }
+
     /// What a call of this kind makes that stays until somebody takes it away: a drill must clean it up.
     fn leaves(&self, _sent: &CallDescription) -> Option<Leftover> {
         None

@@ -118,7 +118,7 @@ impl Site {
             let callers = calls.iter().find_map(|call| interlock::caller(&facts, call, about.target, about.now));
             let interlock = interlocks.into_iter().next().or(callers).map(|interlock| interlock.text);
             let foreign = self.shared.foreign_hand(&self.frozen, &facts);
-            Survey { guards, interlock, foreign, loss: acting.loss(&about), read_at }
+            Survey { guards, interlock, foreign, loss: acting.loss_now(&about, &self.shared.eyes()).await, read_at }
         };
         Ok((survey, snapshot))
     }
