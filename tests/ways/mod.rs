@@ -296,9 +296,10 @@ impl Bridge {
             let told = || format!("{} for {}: {:#?}\n{:#?}", plan.runbook, plan.app, state.phase, state.log);
             let said = match &state.phase {
                 Phase::Completed { .. } => return state,
-                Phase::Parked { .. } | Phase::Abandoned { .. } => panic!("{}", told()),
                 // Nobody but this run acts here, and no answer is lost.
-                Phase::Waiting(Ask::Noticed { .. } | Ask::Verdict { .. }) => panic!("{}", told()),
+                Phase::Parked { .. }
+                | Phase::Abandoned { .. }
+                | Phase::Waiting(Ask::Noticed { .. } | Ask::Verdict { .. }) => panic!("{}", told()),
                 Phase::Waiting(ask) => Some(answer(ask, &declared)),
                 _ => None,
             };
