@@ -113,16 +113,16 @@ pub fn standing(estate: &Estate, run: &RunState) -> String {
     if let Some(since) = run.unprotected_since {
         said = format!("{said} · unprotected since {}", estate.zone.clock_minutes(since));
     }
-    format!("{said}{}", left_behind(&run.leftovers))
+    format!("{said}{}", left_behind(&run.leftovers, &run.plan.mode_word))
 }
 
 /// Until it is gone it is named.
-fn left_behind(leftovers: &[Leftover]) -> String {
+fn left_behind(leftovers: &[Leftover], mode_word: &str) -> String {
     if leftovers.is_empty() {
         return String::new();
     }
     let named: Vec<String> = leftovers.iter().map(|left| format!("{} {}", left.kind, left.id)).collect();
-    format!(" · LEFT BEHIND: {}", named.join(", "))
+    format!(" · {}: {}", Leftover::word(mode_word), named.join(", "))
 }
 
 fn run_row(estate: &Estate, run: &RunState) -> Row {
@@ -157,7 +157,7 @@ fn ended_row(estate: &Estate, run: &RunSummary) -> Row {
     if let Some(since) = run.unprotected_since {
         said = format!("{said} · unprotected since {}", estate.zone.clock_minutes(since));
     }
-    said.push_str(&left_behind(&run.leftovers));
+    said.push_str(&left_behind(&run.leftovers, &run.mode_word));
     let cells = vec![
         CellText::new(glyph, role),
         CellText::new(format!("run {}", run.id), role).sorted_by(run.id.0 as f64),
