@@ -13,7 +13,7 @@ use pointsman::{
     tui::{KeyPress, Msg, State, screen::Screen, update},
 };
 
-#[path = "../tests/views/fixture.rs"]
+#[path = "../tests/views/fixture/mod.rs"]
 mod fixture;
 
 const ROWS: [usize; 3] = [100, 10_000, 100_000];

@@ -173,7 +173,8 @@ fn module_of(file: &Path) -> String {
 }
 
 fn is_test_file(file: &Path) -> bool {
-    file.file_stem().is_some_and(|stem| stem == "tests" || stem.to_string_lossy().ends_with("_tests"))
+    let in_tests = file.components().any(|folder| folder.as_os_str() == "tests");
+    in_tests || file.file_stem().is_some_and(|stem| stem == "tests" || stem.to_string_lossy().ends_with("_tests"))
 }
 
 #[test]

@@ -4,14 +4,14 @@
 //! before committing it. A file holds the lines of the screen, then for each line its runs of styles
 //! (`a12 b8` = 12 cells of style a, 8 of b), then what each letter stands for.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use pointsman::{
-    domain::{AppId, Mode, SafeText, Timestamp, Verdict, compliance::Assessment, time::short},
+    domain::{AppId, Mode, SafeText, Timestamp, Verdict},
     keymap::{Context, Key},
     runbook::{
         plan::Holds,
-        run::{Answer, Ask, Phase, RunId, RunState},
+        run::{Ask, Phase, RunId, RunState},
     },
     tui::{
         Cmd, KeyPress, Msg, State,
@@ -21,17 +21,20 @@ use pointsman::{
         words,
     },
 };
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    style::{Color, Modifier},
-};
+use ratatui::{buffer::Buffer, layout::Rect};
 
-#[path = "views/fixture.rs"]
+#[path = "views/board.rs"]
+mod board;
+#[path = "views/dialogs.rs"]
+mod dialogs;
+#[path = "views/fixture/mod.rs"]
 mod fixture;
+#[path = "views/golden.rs"]
+mod golden;
 #[path = "views/waves.rs"]
 mod waves;
 use fixture::{Outage, mins, now, secs};
+use golden::hold;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 const SIM: Mode = Mode::Simulated { speed: 30.0 };
@@ -44,79 +47,6 @@ fn draw(state: &State) -> Buffer {
 
 fn shown(state: &State) -> String {
     text_of(&draw(state))
-}
-
-/// Text, then styles in run lengths, then the legend.
-fn golden(buffer: &Buffer) -> String {
-    let mut out = text_of(buffer);
-    let mut legend: Vec<String> = Vec::new();
-    out.push_str("--- styles\n");
-    for row in buffer.content().chunks(usize::from(buffer.area.width)) {
-        let mut runs: Vec<(usize, usize)> = Vec::new();
-        for cell in row {
-            let style = style_words(cell.fg, cell.bg, cell.modifier);
-            let at = legend.iter().position(|known| *known == style).unwrap_or_else(|| {
-                legend.push(style);
-                legend.len() - 1
-            });
-            match runs.last_mut() {
-                Some((last, count)) if *last == at => *count += 1,
-                _ => runs.push((at, 1)),
-            }
-        }
-        let line: Vec<String> = runs.iter().map(|(at, count)| format!("{}{count}", letter(*at))).collect();
-        out.push_str(&line.join(" "));
-        out.push('\n');
-    }
-    out.push_str("--- legend\n");
-    for (at, style) in legend.iter().enumerate() {
-        let _ = writeln!(out, "{} {style}", letter(at));
-    }
-    out
-}
-
-fn letter(at: usize) -> String {
-    let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    letters.chars().nth(at).map_or_else(|| format!("<{at}>"), |ch| ch.to_string())
-}
-
-fn style_words(fg: Color, bg: Color, modifier: Modifier) -> String {
-    let mut words = format!("{fg} on {bg}");
-    for (bit, name) in [
-        (Modifier::BOLD, "bold"),
-        (Modifier::DIM, "dim"),
-        (Modifier::ITALIC, "italic"),
-        (Modifier::UNDERLINED, "underlined"),
-        (Modifier::REVERSED, "reversed"),
-    ] {
-        if modifier.contains(bit) {
-            words.push(' ');
-            words.push_str(name);
-        }
-    }
-    words
-}
-
-fn hold(name: &str, buffer: &Buffer, wrong: &mut Vec<String>) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("{name}.txt"));
-    let got = golden(buffer);
-    let text = got.split("--- styles").next().unwrap_or_default();
-    assert!(text.chars().filter(|c| c.is_alphanumeric()).count() > 40, "{name}: a snapshot must not hold only blanks");
-    if std::env::var_os("POINTSMAN_BLESS").is_some() {
-        fs::write(&path, got).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        return;
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    if expected != got {
-        let at = expected.lines().zip(got.lines()).position(|(a, b)| a != b);
-        let at = at.unwrap_or_else(|| expected.lines().count().min(got.lines().count()));
-        wrong.push(format!(
-            "{name}: line {}\n  expected {:?}\n  got      {:?}",
-            at + 1,
-            expected.lines().nth(at),
-            got.lines().nth(at)
-        ));
-    }
 }
 
 /// The world in one of its states, at the moment `now()`.
@@ -158,6 +88,12 @@ fn world(state: &str, size: (u16, u16)) -> State {
         update(&mut console, Msg::Planned(Ok(Arc::new(fixture::plan(mode, outage)))));
     }
     update(&mut console, Msg::Tick { now: now(), monotonic: secs(1) });
+    console
+}
+
+fn waiting() -> State {
+    let mut console = world("waiting", (120, 40));
+    go(&mut console, Screen::Run(RunId(31)));
     console
 }
 
@@ -396,278 +332,6 @@ fn hostile_names_from_aws_never_reach_a_cell() {
             }
         }
     }
-}
-
-#[test]
-fn nothing_read_is_never_drawn_as_healthy() {
-    for (name, screen, _) in screens() {
-        let mut console = world("empty", (120, 40));
-        go(&mut console, screen);
-        if name == "help" {
-            continue; // its legend explains the signs
-        }
-        let text = shown(&console);
-        assert!(!text.contains("● met"), "{name}:\n{text}");
-        assert!(text.contains("nothing read yet"), "{name}:\n{text}");
-    }
-}
-
-#[test]
-fn a_picture_that_is_not_renewed_stops_looking_fresh() {
-    let mut console = world("fresh", (120, 40));
-    assert!(shown(&console).contains("oldest data 15 s"));
-    update(&mut console, Msg::Tick { now: now() + mins(60), monotonic: secs(120) });
-    assert!(shown(&console).contains("NOT RENEWED"), "{}", shown(&console));
-}
-
-#[test]
-fn frozen_says_so_and_goes_on_with_the_newest_picture() {
-    let mut console = world("fresh", (120, 40));
-    keys(&mut console, "z");
-    assert!(shown(&console).contains("FROZEN"));
-    let later = fixture::picture(&fixture::estate(), SIM, now() - secs(2), Outage::Mumbai);
-    update(&mut console, Msg::Picture(Arc::new(later)));
-    assert!(!shown(&console).contains("unreachable"), "the frozen picture stays");
-    keys(&mut console, "z");
-    assert!(shown(&console).contains("unreachable"), "{}", shown(&console));
-}
-
-#[test]
-fn the_board_and_the_app_screen_say_the_same_of_exposure_estimate_and_verdict() {
-    let estate = fixture::estate();
-    for app in &estate.apps {
-        let mut console = world("fresh", (200, 60));
-        let board = shown(&console);
-        let assessment: Assessment = console.assessment(&app.id).expect("judged").clone();
-        let row = board
-            .lines()
-            .find(|line| !line.starts_with('│') && line.contains(app.name.as_str()) && line.contains('/'))
-            .expect("on the board");
-        go(&mut console, Screen::App(app.id.clone()));
-        let screen = shown(&console);
-        for said in [
-            words::exposure_against_target(&assessment.region_lost),
-            words::rto(&assessment.rto),
-            words::back_to(&assessment.corrupted, now(), &estate.zone),
-        ] {
-            assert!(row.contains(&said), "board of {}: {said:?} not in {row:?}", app.id);
-            assert!(screen.contains(&said), "app {}: {said:?} not in\n{screen}", app.id);
-        }
-    }
-}
-
-#[test]
-fn the_estimate_on_the_plan_is_the_one_of_the_same_function_as_on_the_board() {
-    let mut console = world("fresh", (200, 60));
-    let plan = fixture::plan(SIM, Outage::None);
-    let mut picture = fixture::picture(&fixture::estate(), SIM, now(), Outage::None);
-    let payments = picture.assessments.iter_mut().find(|a| a.app.as_str() == "payments").expect("judged");
-    payments.rto.estimated = Some(plan.estimate.clone());
-    update(&mut console, Msg::Picture(Arc::new(picture)));
-    let total = short(plan.estimate.total());
-    assert!(shown(&console).lines().any(|l| l.contains("Payments") && l.contains(&format!("{total} / 1 m"))));
-    go(&mut console, Screen::Plan);
-    assert!(shown(&console).contains(&format!("estimated {total} from the outage")), "{}", shown(&console));
-}
-
-#[test]
-fn worst_comes_first_and_enter_looks_deeper() {
-    let mut console = world("fresh", (120, 40));
-    assert_eq!(
-        console.list.get(0).map(|r| &r.target),
-        Some(&pointsman::tui::tables::Target::App("vendor-assistance".into()))
-    );
-    assert_eq!(keys(&mut console, "enter"), []);
-    assert_eq!(*console.screen(), Screen::App("vendor-assistance".into()));
-    keys(&mut console, "esc");
-    assert_eq!(*console.screen(), Screen::Board);
-}
-
-#[test]
-fn the_selection_stays_on_its_app_when_a_new_picture_changes_the_order() {
-    let mut console = world("fresh", (120, 40));
-    keys(&mut console, "end");
-    let before = console.selected().cloned();
-    let worse = fixture::picture(&fixture::estate(), SIM, now(), Outage::Mumbai);
-    update(&mut console, Msg::Picture(Arc::new(worse)));
-    assert_eq!(console.selected().cloned(), before);
-}
-
-#[test]
-fn a_filter_narrows_the_board_and_escape_brings_everything_back() {
-    let mut console = world("fresh", (120, 40));
-    keys(&mut console, "/");
-    typed(&mut console, "verdict:breached !cross");
-    let text = shown(&console);
-    assert!(text.contains("Vendor assistance") && !text.contains("Core banking"), "{text}");
-    assert!(text.contains("5 rows left out"), "{text}");
-    keys(&mut console, "esc");
-    assert_eq!(console.list.len(), 6);
-}
-
-#[test]
-fn sorting_goes_through_the_columns_and_back_to_worst_first() {
-    let mut console = world("fresh", (120, 40));
-    keys(&mut console, "s");
-    assert_eq!(console.list.get(0).map(|r| r.search.contains("core banking")), Some(true));
-    keys(&mut console, "S");
-    assert_eq!(console.list.get(0).map(|r| r.search.contains("webank")), Some(true));
-    for _ in 0..9 {
-        keys(&mut console, "s");
-    }
-    assert_eq!(console.place().sort, None);
-}
-
-fn waiting() -> State {
-    let mut console = world("waiting", (120, 40));
-    go(&mut console, Screen::Run(RunId(31)));
-    console
-}
-
-#[test]
-fn a_loss_is_accepted_by_the_exact_phrase_and_the_chord_only() {
-    let mut console = waiting();
-    assert_eq!(keys(&mut console, "enter"), [], "Enter opens, and sends nothing");
-    assert_eq!(keys(&mut console, "enter y enter ctrl-u"), [], "Enter and y never send");
-    assert_eq!(typed(&mut console, "up to 6 m"), []);
-    assert_eq!(keys(&mut console, "g !"), [], "not the phrase: the chord is typed into the field");
-    keys(&mut console, "ctrl-u");
-    typed(&mut console, "up to 5 m");
-    assert_eq!(keys(&mut console, "enter y"), [], "Enter and y never send");
-    let sent = keys(&mut console, "g !");
-    let answer = Answer::AcceptLoss { step: "promote".into(), typed: "up to 5 m".into() };
-    assert_eq!(sent, [Cmd::Answer { run: RunId(31), answer }]);
-    assert!(console.dialog.is_none());
-}
-
-#[test]
-fn pasted_text_does_not_fill_a_dialog() {
-    let mut console = waiting();
-    keys(&mut console, "enter");
-    update(&mut console, Msg::Paste("up to 5 m".into()));
-    assert_eq!(console.dialog.as_ref().map(|d| d.fields[0].value.as_str()), Some(""));
-    assert!(shown(&console).contains("pasted text is ignored"));
-    assert_eq!(keys(&mut console, "g !"), []);
-}
-
-#[test]
-fn keys_read_before_the_dialog_was_drawn_are_ignored() {
-    let mut console = waiting();
-    let press = |key: &str, at: Duration| Msg::Key(KeyPress { key: Key::parse(key).expect("a key"), at });
-    update(&mut console, press("enter", secs(10)));
-    assert!(console.dialog.is_some());
-    update(&mut console, press("u", secs(10)));
-    update(&mut console, Msg::Drawn { at: secs(11) });
-    update(&mut console, press("u", Duration::from_millis(10_999)));
-    assert_eq!(console.dialog.as_ref().map(|d| d.fields[0].value.as_str()), Some(""));
-    // Bunched keys from a slow link were read after it was drawn: they count.
-    for key in ["u", "p"] {
-        update(&mut console, press(key, secs(12)));
-    }
-    assert_eq!(console.dialog.as_ref().map(|d| d.fields[0].value.as_str()), Some("up"));
-}
-
-#[test]
-fn only_a_reading_worse_than_the_frozen_figure_voids_the_dialog() {
-    let ask = |bound: u64| match fixture::loss_ask() {
-        Phase::Waiting(Ask::Loss { step, rounded, phrase, lines, .. }) => {
-            Phase::Waiting(Ask::Loss { step, bound: secs(bound), rounded, phrase, lines })
-        }
-        other => other,
-    };
-    let mut console = waiting();
-    keys(&mut console, "enter");
-    typed(&mut console, "up to 5 m");
-    update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, ask(299)))));
-    assert!(shown(&console).contains("1 m 41 s"), "the figure stays frozen");
-    assert!(console.dialog.as_ref().is_some_and(|d| d.void.is_none()));
-    update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, ask(301)))));
-    assert!(shown(&console).contains("A newer reading is worse"), "{}", shown(&console));
-    assert_eq!(keys(&mut console, "g !"), []);
-}
-
-#[test]
-fn declaring_takes_who_why_and_where_typed_as_they_stand() {
-    let mut console = world("fresh", (120, 40));
-    go(&mut console, Screen::Plan);
-    assert_eq!(keys(&mut console, "D"), []);
-    let dialog = console.dialog.as_ref().expect("a dialog");
-    assert!(dialog.fields.iter().all(|f| f.value.is_empty()), "nothing is filled in beforehand");
-    typed(&mut console, "asha");
-    keys(&mut console, "enter");
-    typed(&mut console, "INC-4471");
-    keys(&mut console, "enter");
-    typed(&mut console, "webank");
-    keys(&mut console, "enter");
-    typed(&mut console, "Hyderabad");
-    assert_eq!(keys(&mut console, "g !"), [], "another app than the plan's");
-    keys(&mut console, "ctrl-u");
-    typed(&mut console, "Hyderabad");
-    keys(&mut console, "shift-tab ctrl-u");
-    typed(&mut console, "payments");
-    keys(&mut console, "enter enter enter");
-    let sent = keys(&mut console, "g !");
-    let [Cmd::Declare { plan, declaration }] = &sent[..] else { panic!("{sent:?}") };
-    assert_eq!(plan.0.hash, fixture::plan(SIM, Outage::None).hash);
-    assert_eq!(
-        (declaration.who.as_str(), declaration.app.as_str(), declaration.region.as_str()),
-        ("asha", "payments", "Hyderabad")
-    );
-}
-
-#[test]
-fn friction_grows_with_hazard() {
-    let step = || "promote".into();
-    let on = |phase: Phase| {
-        let mut console = world("waiting", (120, 40));
-        update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, phase))));
-        go(&mut console, Screen::Run(RunId(31)));
-        console
-    };
-    let go_on = || vec![Cmd::Answer { run: RunId(31), answer: Answer::Go { step: step() } }];
-    let mut one_key = on(Phase::Waiting(Ask::Key { step: step() }));
-    assert_eq!(keys(&mut one_key, "enter"), [], "Enter never acts");
-    assert_eq!(keys(&mut one_key, "a"), go_on());
-    let mut chord = on(Phase::Waiting(Ask::Chord { step: step() }));
-    assert_eq!(keys(&mut chord, "a"), [], "one key is not enough for a disruptive step");
-    assert_eq!(keys(&mut chord, "g !"), go_on());
-    let mut loss = on(fixture::loss_ask());
-    assert_eq!(keys(&mut loss, "g !"), [], "data loss needs the phrase: the chord opens the dialog");
-    assert!(loss.dialog.is_some());
-}
-
-#[test]
-fn an_override_needs_a_reason_and_a_name() {
-    let mut console = world("waiting", (120, 40));
-    let (_, phase) = asks().remove(0);
-    update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, phase))));
-    go(&mut console, Screen::Run(RunId(31)));
-    keys(&mut console, "g o");
-    typed(&mut console, "fibre cut confirmed");
-    assert_eq!(keys(&mut console, "enter enter g !"), []);
-    keys(&mut console, "ctrl-u");
-    typed(&mut console, "ravi");
-    keys(&mut console, "enter");
-    let sent = keys(&mut console, "g !");
-    let [Cmd::Answer { answer: Answer::Override { reason, authoriser, guard: 1, .. }, .. }] = &sent[..] else {
-        panic!("{sent:?}")
-    };
-    assert_eq!((reason.as_str(), authoriser.as_str()), ("fibre cut confirmed", "ravi"));
-}
-
-#[test]
-fn a_checklist_is_marked_line_by_line_before_the_chord_counts() {
-    let mut console = world("waiting", (120, 40));
-    let (_, phase) = asks().remove(1);
-    update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, phase))));
-    go(&mut console, Screen::Run(RunId(31)));
-    keys(&mut console, "enter");
-    assert_eq!(keys(&mut console, "enter enter g !"), []);
-    keys(&mut console, "shift-tab shift-tab x enter x enter");
-    assert_eq!(
-        keys(&mut console, "g !"),
-        [Cmd::Answer { run: RunId(31), answer: Answer::Go { step: "promote".into() } }]
-    );
 }
 
 #[test]

@@ -7,15 +7,16 @@ mod ways;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use pointsman::{
-    domain::{AppId, Estate, snapshot::Reach},
+    domain::{AppId, Estate, Side, app::Param, snapshot::Reach},
+    engine::wave::{WaveDeclaration, WaveRequest},
     runbook::{
-        run::{Answer, Ask, Phase, RunState, StepPhase},
-        spec::RunbookSpec,
+        run::{RunState, StepPhase},
+        spec::{RunbookSpec, StepParam, Variant},
     },
     sim::fault::Down,
 };
 use rig::MUMBAI;
-use ways::{BANK, Bridge, Look, STUCK, declaration, lost};
+use ways::{BANK, Bridge, Look, lost};
 
 /// A console for one app.
 struct Home {
@@ -42,43 +43,7 @@ impl Home {
     async fn carry(&self, role: &str, mumbai: Reach) -> Arc<RunState> {
         let book = self.runbook(role);
         let plan = self.bridge.plan_when(book, &self.app, |[seen, _]| seen == mumbai).await;
-        assert!(plan.interlocks.is_empty(), "{} for {}: {:#?}", book.id, self.app, plan.interlocks);
-        let declared = declaration(&plan, plan.target_region.as_str());
-        let engine = &self.bridge.engine;
-        let run = engine.declare(&plan, declared.clone()).await.unwrap_or_else(|no| panic!("{}: {no:?}", book.id));
-        let mut watch = engine.watch();
-        loop {
-            let runs = watch.borrow_and_update().clone();
-            let state = runs.list.iter().find(|state| state.id == run).cloned().expect("listed");
-            let told = || format!("{} for {}: {:#?}\n{:#?}", book.id, self.app, state.phase, state.log);
-            let answer = match &state.phase {
-                Phase::Completed { .. } => return state,
-                Phase::Parked { .. } | Phase::Abandoned { .. } => panic!("{}", told()),
-                Phase::Waiting(ask) => Some(match ask {
-                    Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } => {
-                        Answer::Go { step: step.clone() }
-                    }
-                    Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
-                    Ask::Override { step, guard, .. } => Answer::Override {
-                        step: step.clone(),
-                        guard: *guard,
-                        reason: "fibre cut confirmed by NOC".into(),
-                        authoriser: "head of operations".into(),
-                    },
-                    Ask::Rearm => Answer::Rearm(declared.clone()),
-                    // Nobody but this run acts here, and no answer is lost.
-                    Ask::Noticed { .. } | Ask::Verdict { .. } => panic!("{}", told()),
-                }),
-                _ => None,
-            };
-            if let Some(answer) = answer {
-                // A refusal means that the run moved on; the next state says where.
-                let _ = engine.answer(run, answer).await;
-                continue;
-            }
-            let changed = tokio::time::timeout(STUCK, watch.changed()).await;
-            changed.unwrap_or_else(|_| panic!("stuck: {}", told())).expect("the engine lives");
-        }
+        self.bridge.carry(&plan).await
     }
 
     fn unprotected(&self) -> bool {
@@ -165,4 +130,61 @@ ways_home! {
 fn no_app_of_the_estate_is_left_out_here() {
     let known: BTreeSet<&str> = BANK.0.apps.iter().map(|app| app.id.as_str()).collect();
     assert_eq!(known, APPS.iter().copied().collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_whole_estate_is_protected_again_by_one_wave_whose_phrase_names_both_regions() {
+    let bridge = Bridge::open(&BANK.0, Look::WhenAsked).await;
+    for app in &BANK.0.apps {
+        let book = &app.runbooks["re-protect"];
+        let book = BANK.1.iter().find(|runbook| runbook.id == *book).expect("the estate was read whole");
+        bridge.plan(book, &app.id).await; // a wave is planned by what was read last
+    }
+    let request = WaveRequest { role: "re-protect".into(), apps: Vec::new(), parallel_max: 4, variant: Variant::Whole };
+    let wave = bridge.engine.plan_wave(&request).await.expect("a wave");
+    assert!(wave.left_out.is_empty(), "{:?}", wave.left_out);
+    let mut said = WaveDeclaration {
+        who: "asha".into(),
+        incident: "INC-4471".into(),
+        phrase: "10 apps to Mumbai".into(),
+        outage_at: None,
+    };
+    let refused = bridge.engine.declare_wave(&wave, &said).await.expect_err("one goes elsewhere").to_string();
+    for region in ["9 apps to Mumbai", "1 app to Hyderabad"] {
+        assert!(refused.contains(region), "{refused}");
+    }
+    said.phrase = wave.phrase();
+    let runs = bridge.engine.declare_wave(&wave, &said).await.expect("typed as it stands");
+    assert_eq!(runs.len(), 10);
+    for run in &bridge.engine.watch().borrow().list {
+        let region = if run.plan.app.as_str() == "core-banking" { "ap-south-2" } else { "ap-south-1" };
+        assert_eq!(run.declaration.region, region, "{}", run.plan.app);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failover_records_go_there_and_back_in_one_run() {
+    let mut estate: Estate = (*BANK.0).clone();
+    estate.apps.retain(|app| app.id.as_str() == "payments");
+    let name = estate.apps[0].components.iter_mut().find(|component| component.id.as_str() == "api-name");
+    name.expect("Payments has a name").params.0.insert("routing".into(), Param::Text("failover".into()));
+    let planned = BANK.1.iter().find(|runbook| runbook.id.as_str() == "payments-switchover").expect("there");
+    let mut runbook = (**planned).clone();
+    runbook.steps.retain(|step| step.id.as_str() == "shift");
+    runbook.steps[0].guards.clear();
+    runbook.steps[0].after.clear();
+    let mut home = runbook.steps[0].clone();
+    home.id = "home".into();
+    home.after = vec!["shift".into()];
+    home.params.insert("target".into(), StepParam::Value(Param::Side(Side::Primary)));
+    runbook.steps.push(home);
+    let estate = Arc::new(estate);
+    let runbooks = vec![Arc::new(runbook.clone())];
+    let bridge = Bridge::with(&estate, runbooks, Look::WhenAsked, &estate.expects_account).await;
+    let before = bridge.sim.state()["records"].clone();
+    let plan = bridge.plan(&runbook, &estate.apps[0].id).await;
+    whole(&*bridge.carry(&plan).await);
+    let shifts = bridge.sim.calls().into_iter().filter(|call| call.effect).map(|call| call.operation);
+    assert_eq!(shifts.collect::<Vec<_>>(), ["ChangeResourceRecordSets"; 2]);
+    assert_eq!(bridge.sim.state()["records"], before, "at home again");
 }

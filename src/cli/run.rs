@@ -39,7 +39,7 @@ use crate::{
     runbook::{
         run::{RunId, RunState},
         spec::Variant,
-        wave::{PARALLEL_DEFAULT, WaveRequest, resume_phrase},
+        wave::{PARALLEL_DEFAULT, WaveRequest, bound, resume_phrase},
     },
 };
 
@@ -204,7 +204,7 @@ async fn resume_wave(core: &Core, wanted: &str) -> Result<u8, Failure> {
     }
     let Some(first) = open.first() else { return Ok(0) };
     println!("resuming {} runs: what is in doubt is observed, never sent again", open.len());
-    let phrase = resume_phrase(open.len(), &first.plan.target_name);
+    let phrase = resume_phrase(&bound(open.iter().map(|run| &run.plan)));
     let Some(said) = Prompts::default().wave(&phrase, first.declaration.outage_at).await else {
         return Err(input_ended("resume: the input ended before the declaration; nothing was done"));
     };

@@ -65,6 +65,8 @@ pub(super) struct State {
 pub(super) struct Handle {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) task: AbortHandle,
+    /// Of a run of a wave: it may begin, and counts as under way from then on.
+    pub(super) let_in: bool,
 }
 
 impl Shared {
@@ -96,6 +98,8 @@ impl Shared {
         self.of_mode(self.facts.fresh(app).await)
     }
 
+    /// Where only names are needed, facts of any age do: reading them again at each look would triple the calls of a
+    /// step that takes an hour.
     pub(super) async fn latest(&self) -> Arc<Snapshot> {
         self.of_mode(self.facts.latest().await)
     }
@@ -108,11 +112,6 @@ impl Shared {
             return Arc::new(drill);
         }
         snapshot
-    }
-
-    /// Where only names are needed, facts of any age do.
-    pub(super) async fn snapshot(&self, app: &AppId) -> Arc<Snapshot> {
-        self.fresh(app).await
     }
 
     pub(super) fn facts_about<'a>(&'a self, app: &AppId, snapshot: &'a Snapshot) -> Result<FactsAbout<'a>, SafeText> {

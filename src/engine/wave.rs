@@ -103,8 +103,10 @@ impl Engine {
             let undriven = open_in(&state, wave).into_iter().filter(|run| !state.drivers.contains_key(run));
             undriven.filter_map(|run| Some(Arc::new(state.courses.get(&run)?.shown.clone()))).collect()
         };
-        let first = open.first().ok_or_else(|| refusal("no run of this wave waits to be resumed"))?;
-        let phrase = wave::resume_phrase(open.len(), &first.plan.target_name);
+        if open.is_empty() {
+            return Err(refusal("no run of this wave waits to be resumed"));
+        }
+        let phrase = wave::resume_phrase(&wave::bound(open.iter().map(|run| &run.plan)));
         if said.phrase.trim() != phrase {
             return Err(refusal(format!("not what is asked: type {phrase}")));
         }
@@ -151,7 +153,7 @@ impl Shared {
         if course.shown.steps.iter().any(|step| step.attempts > 0) {
             return Gate::Open; // begun is begun
         }
-        let state = self.lock();
+        let mut state = self.lock();
         let siblings = || {
             state.courses.values().filter(|other| {
                 other.shown.id != course.shown.id
@@ -178,10 +180,19 @@ impl Shared {
         if endings.contains(&Some(false)) {
             return Gate::Barred;
         }
+        // One that was let in and has not written its first record yet has its place all the same.
+        let let_in = |s: &Course| state.drivers.get(&s.shown.id).is_some_and(|driver| driver.let_in);
         let under_way = |s: &&Course| {
-            !s.shown.phase.ended() && s.shown.driven && s.shown.steps.iter().any(|step| step.attempts > 0)
+            let begun = s.shown.steps.iter().any(|step| step.attempts > 0);
+            !s.shown.phase.ended() && (let_in(s) || s.shown.driven && begun)
         };
-        let room = siblings().filter(under_way).count() < mark.parallel_max as usize;
-        if room && endings.iter().all(|ending| *ending == Some(true)) { Gate::Open } else { Gate::Closed }
+        let room = let_in(course) || siblings().filter(under_way).count() < mark.parallel_max as usize;
+        if !room || endings.iter().any(|ending| *ending != Some(true)) {
+            return Gate::Closed;
+        }
+        if let Some(driver) = state.drivers.get_mut(&course.shown.id) {
+            driver.let_in = true;
+        }
+        Gate::Open
     }
 }

@@ -175,7 +175,7 @@ fn loss(out: &mut String, evidence: &Evidence) {
 }
 
 fn leftovers(out: &mut String, evidence: &Evidence) {
-    heading(out, "Left behind", &evidence.leftovers.mode);
+    heading(out, "Made and still there", &evidence.leftovers.mode);
     if evidence.leftovers.left.is_empty() {
         out.push_str("No call of this run made anything that stays.\n");
     }

@@ -60,11 +60,11 @@ pub fn table(open: &[&RunState], ended: &[&RunSummary], left_out: usize, zone: &
             let (of, id) = (format!("{} of {}", mark.ordinal, mark.size), &mark.id);
             let _ = writeln!(out, "      WAVE       {of}; all of them: `pointsman resume --wave {id}`");
         }
-        left_behind(&mut out, &run.leftovers);
+        left_behind(&mut out, &run.leftovers, &run.plan.mode_word);
     }
     for run in ended {
         let _ = writeln!(out, "{}", summary_line(run, zone));
-        left_behind(&mut out, &run.leftovers);
+        left_behind(&mut out, &run.leftovers, &run.mode_word);
     }
     if left_out > 0 {
         let _ = writeln!(out, "      and {left_out} older; --all lists them");
@@ -73,9 +73,9 @@ pub fn table(open: &[&RunState], ended: &[&RunSummary], left_out: usize, zone: &
 }
 
 /// What a run made is named until it is gone.
-pub(super) fn left_behind(out: &mut String, leftovers: &[Leftover]) {
+pub(super) fn left_behind(out: &mut String, leftovers: &[Leftover], mode_word: &str) {
     for left in leftovers {
-        let _ = writeln!(out, "      LEFT BEHIND  {} {} in {}", left.kind, left.id, left.region);
+        let _ = writeln!(out, "      {}  {} {} in {}", Leftover::word(mode_word), left.kind, left.id, left.region);
     }
 }
 

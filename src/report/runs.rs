@@ -232,7 +232,7 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
     if let Some(since) = run.unprotected_since {
         let _ = writeln!(out, "  unprotected since {}: no way back is built yet", zone.clock(since));
     }
-    left_behind(&mut out, &run.leftovers);
+    left_behind(&mut out, &run.leftovers, &run.plan.mode_word);
     out
 }
 

@@ -21,9 +21,8 @@ pub fn wave(wave: &Wave, role: &str) -> String {
     let mode = wave.items.first().map_or("", |item| item.plan.mode_word.as_str());
     let _ = writeln!(
         out,
-        "WAVE {role} → {} {} │ {mode} │ {} apps, at most {} at a time │ wave {}",
-        wave.target_name,
-        wave.target_region,
+        "WAVE {role} → {} │ {mode} │ {} apps, at most {} at a time │ wave {}",
+        wave.regions(),
         wave.items.len(),
         wave.parallel_max,
         wave.id,
@@ -34,6 +33,7 @@ pub fn wave(wave: &Wave, role: &str) -> String {
     for (n, item) in wave.items.iter().enumerate() {
         let plan = &item.plan;
         let after: Vec<&str> = item.after.iter().map(crate::domain::AppId::as_str).collect();
+        let to = wave.apart(item).map_or_else(String::new, |name| format!(" → {name}"));
         let waits = if after.is_empty() { String::new() } else { format!(", after {}", after.join(" and ")) };
         let loss = match item.loss {
             Loss::Nothing => "asks for no loss".to_owned(),
@@ -43,7 +43,7 @@ pub fn wave(wave: &Wave, role: &str) -> String {
         let target = plan.rto_target.map_or_else(|| "no target".to_owned(), |t| format!("target {}", short(t)));
         let _ = writeln!(
             out,
-            "{:>3}  {:<24} {:<28} {loss} │ {} ({target}){waits}",
+            "{:>3}  {:<24} {:<28} {loss} │ {} ({target}){to}{waits}",
             n + 1,
             plan.app,
             plan.runbook,

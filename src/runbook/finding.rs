@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{RegionId, text::SafeText};
+use crate::domain::{Mode, RegionId, text::SafeText};
 
 /// The answer of a step that reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,15 @@ pub struct Leftover {
     pub kind: String,
     pub region: RegionId,
     pub id: SafeText,
+}
+
+impl Leftover {
+    /// What a rehearsal made is to be taken away; what a run in earnest made may be what serves customers now, and
+    /// nobody shall be told to clear it.
+    #[must_use]
+    pub fn word(mode_word: &str) -> &'static str {
+        if mode_word.ends_with(&Mode::Drill.word()) { "LEFT BEHIND" } else { "STILL THERE" }
+    }
 }
 
 /// What a call leaves behind and what it takes away.

@@ -28,7 +28,3 @@ pub mod wave;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_clocks;
-#[cfg(test)]
-mod tests_guards;

@@ -24,7 +24,7 @@ const VANTAGE_AGE_MAX: Duration = Duration::from_mins(2);
 
 /// A try of a dead Region ends by its time-out of 10 s on the *wall*, and its age counts from its start. When the
 /// estate's clock runs faster than the wall, two such tries in a row are that much older.
-const TRIES_WALL: Duration = Duration::from_secs(25);
+pub(super) const TRIES_WALL: Duration = Duration::from_secs(25);
 
 /// What a plan or a step is held against.
 #[derive(Clone, Copy, Debug)]

@@ -52,10 +52,45 @@ pub struct Wave {
     /// Apps that were asked for and cannot go, each with why.
     pub left_out: Vec<(AppId, SafeText)>,
     pub parallel_max: u32,
-    pub target_region: RegionId,
-    pub target_name: SafeText,
+    /// Every Region that a run of it goes to.
+    pub bound: Vec<Bound>,
     /// The rung of the largest loss that is bounded; `None`: nothing is lost.
     pub accepts: Option<Duration>,
+}
+
+/// So many apps go to this Region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    pub region: RegionId,
+    pub name: SafeText,
+    /// Of the calls made there.
+    pub account: String,
+    pub apps: usize,
+}
+
+/// Where plans go, each Region once, in the order in which it first comes.
+#[must_use]
+pub fn bound<'a>(plans: impl IntoIterator<Item = &'a Arc<Plan>>) -> Vec<Bound> {
+    let mut found: Vec<Bound> = Vec::new();
+    for plan in plans {
+        match found.iter_mut().find(|bound| bound.region == plan.target_region) {
+            Some(bound) => bound.apps += 1,
+            None => found.push(Bound {
+                region: plan.target_region.clone(),
+                name: plan.target_name.clone(),
+                account: plan.account.clone(),
+                apps: 1,
+            }),
+        }
+    }
+    found
+}
+
+/// `9 apps to Mumbai and 1 app to Hyderabad`: no Region is acted in that a person has not typed.
+fn counted(bound: &[Bound]) -> String {
+    let one =
+        |bound: &Bound| format!("{} {} to {}", bound.apps, if bound.apps == 1 { "app" } else { "apps" }, bound.name);
+    bound.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
 #[derive(Clone, Debug)]
@@ -102,8 +137,6 @@ pub enum NoWave {
     Circle(Vec<AppId>),
     #[error("the wave has no app that can go")]
     Empty,
-    #[error("the apps go to different Regions: {0} and {1}")]
-    TwoTargets(RegionId, RegionId),
 }
 
 /// Dependencies first; apps of the same depth in the order given.
@@ -145,7 +178,7 @@ pub fn order(apps: &[&App]) -> Result<Vec<(AppId, Vec<AppId>)>, NoWave> {
 /// for it: a wave never begins what could not be begun alone.
 ///
 /// # Errors
-/// When nothing can go, or not all go the same way.
+/// When nothing can go.
 pub fn wave(
     planned: Vec<(Arc<Plan>, Vec<AppId>)>,
     mut left_out: Vec<(AppId, SafeText)>,
@@ -168,11 +201,10 @@ pub fn wave(
             items.push(Item { plan, after, loss });
         }
     }
-    let first = items.first().ok_or(NoWave::Empty)?;
-    let (target_region, target_name) = (first.plan.target_region.clone(), first.plan.target_name.clone());
-    if let Some(other) = items.iter().find(|item| item.plan.target_region != target_region) {
-        return Err(NoWave::TwoTargets(target_region, other.plan.target_region.clone()));
+    if items.is_empty() {
+        return Err(NoWave::Empty);
     }
+    let bound = bound(items.iter().map(|item| &item.plan));
     let hashes: Vec<&PlanHash> = items.iter().map(|item| &item.plan.hash).collect();
     let id = digest_of(&hashes);
     let bounded = items.iter().filter_map(|item| match item.loss {
@@ -180,23 +212,33 @@ pub fn wave(
         Loss::Nothing | Loss::Unbounded => None,
     });
     let accepts = bounded.max();
-    Ok(Wave { id, items, left_out, parallel_max: parallel_max.max(1), target_region, target_name, accepts })
+    Ok(Wave { id, items, left_out, parallel_max: parallel_max.max(1), bound, accepts })
 }
 
 /// What is typed to drive the unfinished runs of a wave on.
 #[must_use]
-pub fn resume_phrase(runs: usize, target: &SafeText) -> String {
-    let apps = if runs == 1 { "app" } else { "apps" };
-    format!("resume {runs} {apps} to {target}")
+pub fn resume_phrase(bound: &[Bound]) -> String {
+    format!("resume {}", counted(bound))
 }
 
 impl Wave {
-    /// What is typed to start it: how many, where to, and what may be lost.
+    /// What is typed to start it: how many to which Region, and what may be lost.
     #[must_use]
     pub fn phrase(&self) -> String {
-        let apps = if self.items.len() == 1 { "app" } else { "apps" };
-        let head = format!("{} {apps} to {}", self.items.len(), self.target_name);
+        let head = counted(&self.bound);
         self.accepts.map_or_else(|| head.clone(), |rung| format!("{head}, up to {}", time::short(rung)))
+    }
+
+    /// `Mumbai ap-south-1 and Hyderabad ap-south-2`
+    #[must_use]
+    pub fn regions(&self) -> String {
+        self.bound.iter().map(|bound| format!("{} {}", bound.name, bound.region)).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Where an item of the list goes, where not all go to the same Region.
+    #[must_use]
+    pub fn apart<'a>(&self, item: &'a Item) -> Option<&'a str> {
+        (self.bound.len() > 1).then(|| item.plan.target_name.as_str())
     }
 
     /// The declaration of each of its runs.
@@ -206,7 +248,7 @@ impl Wave {
             who: who.clone(),
             incident: incident.clone(),
             app: item.plan.app.to_string(),
-            region: self.target_region.to_string(),
+            region: item.plan.target_region.to_string(),
             outage_at,
             wave: Some(WaveMark {
                 id: self.id.clone(),
@@ -301,6 +343,21 @@ mod tests {
         assert_eq!(wave.items.len(), 1);
         let out: Vec<&str> = wave.left_out.iter().map(|(app, _)| app.as_str()).collect();
         assert_eq!(out, ["core", "cards"]);
+    }
+
+    #[test]
+    fn apps_that_go_to_two_regions_go_in_one_wave_whose_phrase_names_both_and_each_run_is_declared_for_its_own() {
+        let mut back = (*plan("core", None)).clone();
+        (back.target_region, back.target_name) = (RegionId::new("ap-south-1"), "Mumbai".into());
+        let items = vec![(plan("web", Some(40)), vec![]), (Arc::new(back), vec![]), (plan("cards", None), vec![])];
+        let wave = wave(items, Vec::new(), 2).expect("a wave");
+        assert_eq!(wave.phrase(), "2 apps to Hyderabad and 1 app to Mumbai, up to 1 m");
+        assert_eq!(resume_phrase(&wave.bound[1..]), "resume 1 app to Mumbai");
+        assert_eq!(resume_phrase(&wave.bound), "resume 2 apps to Hyderabad and 1 app to Mumbai");
+        let said = wave.declarations(&"asha".into(), &"INC-1".into(), None);
+        let regions: Vec<&str> = said.iter().map(|said| said.region.as_str()).collect();
+        assert_eq!(regions, ["ap-south-2", "ap-south-1", "ap-south-2"]);
+        assert_eq!(wave.apart(&wave.items[1]), Some("Mumbai"));
     }
 
     #[test]

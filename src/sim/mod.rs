@@ -320,6 +320,12 @@ impl Sim {
         (inner.log.after(seq).cloned().collect(), inner.log.dropped)
     }
 
+    /// As `GET /_sim/state` says it, without the jobs, of which there may be thousands.
+    pub fn standing(&self) -> Value {
+        let inner = self.settled();
+        control::state(&inner.services.world, self.now_of(&inner))
+    }
+
     /// As `GET /_sim/state` says it.
     pub fn state(&self) -> Value {
         let inner = self.settled();

@@ -53,6 +53,9 @@ pub const SPEC: StepKindSpec = StepKindSpec {
 const ALL: u8 = 100;
 const NONE: u8 = 0;
 
+/// Between the name of a failover record and its role, in the words of a call.
+const ROLE: &str = " failover ";
+
 pub struct Shift;
 
 /// Both records of the name with the weights that the step wants, everything else as it stands.
@@ -115,6 +118,19 @@ fn call(
     Ok(route53::ChangeRecordSets { zone: zone.to_owned(), comment, changes })
 }
 
+/// As a plan shows it: an earlier step of the same run may have changed the roles that the records have by then, so
+/// which role a deletion finds is left open. What is created in their place is not.
+fn shown(mut call: CallDescription) -> CallDescription {
+    for (action, set) in &mut call.params {
+        if *action == RecordAction::Delete.word()
+            && let Some((name, _)) = set.split_once(ROLE)
+        {
+            *set = SafeText::new(format!("{name}{ROLE}*"));
+        }
+    }
+    call
+}
+
 async fn read(component: &Component, reader: &Reader) -> Result<Vec<RecordSet>, SafeText> {
     let op = route53::ListResourceRecordSets {
         zone: component.params.text("zone").unwrap_or_default().to_owned(),
@@ -137,7 +153,7 @@ impl StepKind for Shift {
                 // planned by what was last seen, and sent only if the records read then still give that call.
                 .last_records(&component.id)
                 .ok_or_else(|| SafeText::new(format!("the records of {} were never read", component.id)))?;
-            Ok(vec![call(about, component, sets)?.describe()])
+            Ok(vec![shown(call(about, component, sets)?.describe())])
         });
         let city = about.facts.city(about.target());
         Outline {
@@ -217,7 +233,7 @@ fn held(about: &StepContext<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::kind::covers, *};
 
     fn set(id: &str, routing: Routing) -> RecordSet {
         RecordSet {
@@ -230,6 +246,27 @@ mod tests {
             alias: None,
             health_check: Some("hc".into()),
         }
+    }
+
+    fn described(sets: &[RecordSet], wanted: &[RecordSet]) -> CallDescription {
+        let changes = changes(sets, wanted);
+        route53::ChangeRecordSets { zone: "Z".into(), comment: "c".into(), changes }.describe()
+    }
+
+    #[test]
+    fn a_second_shift_of_failover_records_is_what_was_planned_although_the_first_changed_their_roles() {
+        let roles = |mumbai: bool| {
+            let primary = |primary| Routing::Failover { primary };
+            vec![set("mumbai", primary(mumbai)), set("hyderabad", primary(!mumbai))]
+        };
+        let (home, away) = (roles(true), roles(false));
+        // Planned while Mumbai is the primary, as the way home after the way out.
+        let planned = shown(described(&home, &home));
+        assert!(covers(&planned, &described(&away, &home)), "{planned}");
+        assert!(!covers(&planned, &described(&home, &away)), "the other way is not what was confirmed");
+        let mut moved = home.clone();
+        moved[0].values = vec!["203.0.113.9".into()];
+        assert!(!covers(&planned, &described(&away, &moved)), "another answer is not either");
     }
 
     #[test]

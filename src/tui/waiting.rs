@@ -101,3 +101,59 @@ pub fn progress(run: &RunState, now: crate::domain::Timestamp) -> String {
         .collect();
     format!("{done}/{}  {}", run.steps.len(), work.join(" · ")).trim_end().to_owned()
 }
+
+/// How far a wave is: the runs that are shown whole and those known by their summary alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub runs: usize,
+    /// Of those, the ones that completed.
+    pub through: usize,
+    pub ended: usize,
+    pub waits: usize,
+    pub at_work: usize,
+}
+
+#[must_use]
+pub fn of_wave(runs: &Runs, wave: &str) -> Progress {
+    let mut found = Progress::default();
+    for run in runs.list.iter().filter(|run| run.declaration.wave.as_ref().is_some_and(|mark| mark.id == wave)) {
+        found.runs += 1;
+        found.through += usize::from(matches!(run.phase, Phase::Completed { .. }));
+        found.ended += usize::from(run.phase.ended());
+        found.waits += usize::from(for_a_person(run));
+        found.at_work += usize::from(run.driven && at_work(run).next().is_some());
+    }
+    for run in runs.ended.iter().filter(|run| run.wave.as_deref() == Some(wave)) {
+        found.runs += 1;
+        found.ended += 1;
+        found.through += usize::from(run.completed());
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::summary::RunSummary;
+
+    fn ended(id: u64, wave: &str, ending: &serde_json::Value) -> Arc<RunSummary> {
+        let at = "2026-11-20T09:00:00Z";
+        let summary = serde_json::json!({
+            "id": id, "app": "cards", "app_name": "Cards", "runbook": "cards-failover", "runbook_digest": "",
+            "kind": "failover", "mode_word": "LIVE", "target_region": "ap-south-2", "target_name": "Hyderabad",
+            "who": "asha", "incident": "INC-1", "declared_at": at, "outage_at": null, "ended_at": at, "ending": ending,
+            "word": "", "exceptions": 0, "waited": {"secs": 0, "nanos": 0}, "took": [], "loss_accepted": null,
+            "unprotected_since": null, "wave": wave,
+        });
+        Arc::new(serde_json::from_value(summary).expect("a summary"))
+    }
+
+    #[test]
+    fn a_wave_counts_the_runs_of_which_only_the_summary_is_known() {
+        let (completed, abandoned) =
+            (serde_json::json!("completed"), serde_json::json!({"abandoned": {"why": "calm"}}));
+        let known = [ended(1, "a", &completed), ended(2, "a", &abandoned), ended(3, "b", &completed)];
+        let runs = Runs { ended: known.into(), ..Runs::default() };
+        assert_eq!(of_wave(&runs, "a"), Progress { runs: 2, through: 1, ended: 2, waits: 0, at_work: 0 });
+    }
+}

@@ -113,7 +113,7 @@ class Recovery:
         self.checks.note(said.strip())
         listed = json.loads(running.command(self.binary, self.env, "runs", "--format", "json"))
         self.checks.equal("runs in the journal", runs, len(listed))
-        shown = re.findall(r"LEFT BEHIND  (\S+) (\S+) in", running.command(self.binary, self.env, "runs"))
+        shown = re.findall(r"(?:LEFT BEHIND|STILL THERE)  (\S+) (\S+) in", running.command(self.binary, self.env, "runs"))
         # A snapshot of lost writes is kept on purpose.
         self.checks.equal("what the runs left behind", sorted(left),
                           sorted(one for one in shown if not one[1].startswith("kept-")))

@@ -40,7 +40,7 @@ use pointsman::{
 
 use super::{
     cases::{BEFORE, ESTATE, runbooks},
-    rig::{Around, Death, Direct, HYDERABAD, Hand, Journal, MUMBAI, Moving, Watching},
+    rig::{Around, Death, Direct, HYDERABAD, Hand, Journal, MUMBAI, Watching},
 };
 
 /// What becomes of the call under test, once.
@@ -344,7 +344,7 @@ impl Stage {
 
     /// Who writes, what there is and where DNS points, as the simulator itself says it.
     pub fn world(&self) -> String {
-        let state = self.sim.state();
+        let state = self.sim.standing();
         let parts = ["global_clusters", "db_instances", "records", "health_checks"].map(|part| {
             assert!(!state[part].is_null(), "{part}: {state:#}");
             strip_times(&state[part].to_string())
@@ -528,12 +528,57 @@ impl Bench {
             outside: Arc::new(self.outside()),
             hands: Some(Arc::new(self.outside())),
             facts: Arc::new(self.facts()),
-            clock: Arc::new(Moving(Arc::clone(&self.current.stage().hand))),
+            clock: Arc::new(Pacing { stage: self.current.stage(), quiet: Mutex::default() }),
             estate: Arc::clone(&self.files.0),
             runbooks: self.files.1.clone(),
             permissions: Permissions::default(),
         });
         Console(engine.expect("the engine opens"))
+    }
+}
+
+/// The clock as the engine sees it: waiting moves it, ten times as far as it asks. Where nothing was written or called
+/// for some minutes of that, something is being built for an hour, and each look comes twice as late as the one before.
+struct Pacing {
+    stage: Arc<Stage>,
+    quiet: Mutex<Quiet>,
+}
+
+#[derive(Default)]
+struct Quiet {
+    /// Appends and calls so far.
+    since: usize,
+    looks: u32,
+}
+
+/// Half a minute each: longer than anything that is late, stale or in trouble here.
+const LOOKS_UNTIL_QUIET: u32 = 6;
+const DOUBLINGS_MAX: u32 = 6;
+
+impl Clock for Pacing {
+    fn now(&self) -> Timestamp {
+        Watching(Arc::clone(&self.stage.hand)).now()
+    }
+    fn wall(&self) -> Timestamp {
+        Watching(Arc::clone(&self.stage.hand)).wall()
+    }
+    fn monotonic(&self) -> Duration {
+        Watching(Arc::clone(&self.stage.hand)).monotonic()
+    }
+    fn speed(&self) -> f64 {
+        1.0
+    }
+    fn idle(&self, wall: Duration) -> Duration {
+        let done = {
+            let seen = lock(&self.stage.seen);
+            seen.appends + seen.calls
+        };
+        let mut quiet = lock(&self.quiet);
+        let looks = if quiet.since == done { quiet.looks + 1 } else { 0 };
+        *quiet = Quiet { since: done, looks };
+        let doublings = looks.saturating_sub(LOOKS_UNTIL_QUIET).min(DOUBLINGS_MAX);
+        self.stage.hand.advance(wall * 10 * 2_u32.pow(doublings));
+        Duration::ZERO
     }
 }
 

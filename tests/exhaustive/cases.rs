@@ -11,6 +11,8 @@ pub struct Case {
     pub before: &'static [&'static str],
     /// Steps of the same runbook before it, as its file would say them.
     pub steps: &'static str,
+    /// The kind of the runbook.
+    pub of: &'static str,
     pub does: Does,
 }
 
@@ -47,11 +49,11 @@ impl Does {
 }
 
 const fn reads(kind: &'static str, app: &'static str, params: &'static str, does: Does) -> Case {
-    Case { kind, app, params, before: &[], steps: "", does }
+    Case { kind, app, params, before: &[], steps: "", of: "failover", does }
 }
 
 const fn acts(kind: &'static str, app: &'static str, operation: &'static str, params: &'static str) -> Case {
-    Case { kind, app, params, before: &[], steps: "", does: Does::Calls(operation) }
+    Case { kind, app, params, before: &[], steps: "", of: "failover", does: Does::Calls(operation) }
 }
 
 impl Case {
@@ -86,6 +88,7 @@ pub static CASES: &[Case] = &[
         steps: "[[step]]\nid = \"keep\"\ntitle = \"Keep\"\nkind = \"aurora.keep-unplanned-snapshot\"\ncomponent = \
                 \"global\"\n",
         before: &["dark", "failover", "light"],
+        of: "re-protect", // which goes to where the snapshot lies
         ..acts(
             "aurora.delete-snapshot",
             "aurora",
@@ -194,9 +197,10 @@ pub fn runbooks() -> Vec<String> {
         .iter()
         .map(|case| {
             format!(
-                "[runbook]\nid = \"{}\"\nkind = \"failover\"\ntitle = \"Only {}\"\nfor = [\"{}\"]\n\n{}\n[[step]]\nid \
+                "[runbook]\nid = \"{}\"\nkind = \"{}\"\ntitle = \"Only {}\"\nfor = [\"{}\"]\n\n{}\n[[step]]\nid \
                  = \"act\"\ntitle = \"Act\"\nkind = \"{}\"\n{}\n",
                 runbook_id(case),
+                case.of,
                 case.kind,
                 case.app,
                 case.steps,
@@ -207,226 +211,11 @@ pub fn runbooks() -> Vec<String> {
         .collect()
 }
 
-pub const ESTATE: &str = r#"
-[estate]
-name = "Bench"
-time_zone = "Asia/Kolkata"
-expects_account = "111122223333"
-
-[regions]
-primary = { id = "ap-south-1", name = "Mumbai" }
-recovery = { id = "ap-south-2", name = "Hyderabad" }
-
-[residency]
-data = ["ap-south-1", "ap-south-2"]
-control_planes = ["us-east-1"]
-
-[[app]]
-id = "aurora"
-name = "Aurora"
-tier = 1
-criticality = "high"
-strategy = "warm-standby"
-rpo = "15m"
-rto = "1h"
-
-[[app.component]]
-id = "global"
-kind = "aurora-global"
-global_cluster = "core-global"
-clusters = { primary = "core-mum", recovery = "core-hyd-cluster" }
-
-[[app]]
-id = "rds"
-name = "Rds"
-tier = 1
-criticality = "high"
-strategy = "warm-standby"
-rpo = "15m"
-rto = "1h"
-
-[[app.component]]
-id = "db"
-kind = "rds-instance"
-instance = "core"
-replica = "core-hyd"
-recovery_instance = "core-dr"
-snapshot_every = "15m"
-snapshot_copied = true
-size = "200GB"
-kms_keys = { primary = "arn:aws:kms:ap-south-1:111122223333:key/mum", recovery = "arn:aws:kms:ap-south-2:111122223333:key/hyd" }
-
-[[app]]
-id = "plain"
-name = "A database whose snapshots nobody copies by schedule"
-tier = 1
-criticality = "high"
-strategy = "warm-standby"
-rpo = "15m"
-rto = "1h"
-
-[[app.component]]
-id = "db"
-kind = "rds-instance"
-instance = "ledger"
-recovery_instance = "ledger-dr"
-size = "200GB"
-kms_keys = { primary = "arn:aws:kms:ap-south-1:111122223333:key/mum", recovery = "arn:aws:kms:ap-south-2:111122223333:key/hyd" }
-
-[[app]]
-id = "vault"
-name = "Vault"
-tier = 2
-criticality = "medium"
-strategy = "backup-restore"
-rpo = "2h"
-rto = "4h"
-backup = { every = "1h", retention = "12h", copy_to = "recovery", duration_p99 = "37m" }
-
-[[app.component]]
-id = "assist-db"
-kind = "aws-backup"
-resource = "arn:aws:rds:ap-south-1:111122223333:db:assist-db"
-resource_type = "RDS"
-vaults = { primary = "bank-mum", recovery = "bank-hyd" }
-size = "1TB"
-
-[[app]]
-id = "dns"
-name = "Dns"
-tier = 1
-criticality = "high"
-strategy = "active-passive"
-rpo = "15m"
-rto = "1h"
-
-[[app.component]]
-id = "api-name"
-kind = "route53-record"
-zone = "Z0PAYBANKEXAMPLE01"
-name = "origin.pay.bank.example"
-type = "A"
-sides = { primary = "mumbai", recovery = "hyderabad" }
-ttl = "30s"
-
-[[app]]
-id = "edge"
-name = "Edge"
-tier = 1
-criticality = "high"
-strategy = "active-passive"
-rpo = "15m"
-rto = "1h"
-
-[[app.component]]
-id = "pay-mumbai"
-kind = "route53-health-check"
-health_check = "7d1c2c0e-5b0a-4f0e-9a51-6d2f5a1c0001"
-side = "primary"
-
-[[app]]
-id = "alarm"
-name = "Alarm"
-tier = 1
-criticality = "high"
-strategy = "active-passive"
-rpo = "15m"
-rto = "1h"
-
-[[app.component]]
-id = "lag-alarm"
-kind = "alarm"
-mandatory = false
-alarm = "payments-lag"
-side = "recovery"
-"#;
+pub const ESTATE: &str = include_str!("../estates/kinds/estate.toml");
 
 /// What must have happened before a case: a runbook for each app that has such.
-pub const BEFORE: [&str; 3] = [BEFORE_AURORA, BEFORE_RDS, BEFORE_VAULT];
-
-const BEFORE_AURORA: &str = r#"
-[runbook]
-id = "before-aurora"
-kind = "failover"
-title = "What must have happened before"
-for = ["aurora"]
-
-[[step]]
-id = "failover"
-title = "Fail over"
-kind = "aurora.failover-global"
-component = "global"
-target = "recovery"
-allow_data_loss = true
-
-[[step]]
-id = "detach"
-title = "Detach"
-kind = "aurora.detach"
-component = "global"
-target = "recovery"
-allow_data_loss = true
-
-[[step]]
-id = "new-global"
-title = "A new global database"
-kind = "aurora.create-global"
-component = "global"
-target = "recovery"
-global_cluster = "core-global-2"
-
-[[step]]
-id = "rejoin"
-title = "Mumbai joins again"
-kind = "aurora.rejoin"
-component = "global"
-target = "primary"
-cluster = "core-mum-2"
-global_cluster = "core-global-2"
-kms_key = "arn:aws:kms:ap-south-1:111122223333:key/mum"
-"#;
-
-const BEFORE_RDS: &str = r#"
-[runbook]
-id = "before-rds"
-kind = "failover"
-title = "What must have happened before"
-for = ["rds"]
-
-[[step]]
-id = "promote"
-title = "Promote"
-kind = "rds.promote-replica"
-component = "db"
-target = "recovery"
-
-[[step]]
-id = "keep"
-title = "Keep"
-kind = "rds.snapshot"
-component = "db"
-target = "primary"
-
-[[step]]
-id = "drill-restore"
-title = "Restore for a drill"
-kind = "rds.restore-from-snapshot"
-component = "db"
-target = "recovery"
-instance = "drill-core"
-instance_class = "db.r6g.large"
-"#;
-
-const BEFORE_VAULT: &str = r#"
-[runbook]
-id = "before-vault"
-kind = "failover"
-title = "What must have happened before"
-for = ["vault"]
-
-[[step]]
-id = "backup"
-title = "Back up"
-kind = "backup.start-backup"
-component = "assist-db"
-"#;
+pub const BEFORE: [&str; 3] = [
+    include_str!("../estates/kinds/before-aurora.toml"),
+    include_str!("../estates/kinds/before-rds.toml"),
+    include_str!("../estates/kinds/before-vault.toml"),
+];

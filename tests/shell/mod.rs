@@ -18,76 +18,10 @@ use serde_json::Value;
 pub const BOUND: Duration = Duration::from_secs(60);
 
 /// Two moves there and back: what a run does over and over.
-const ESTATE: &str = r#"
-[estate]
-name = "Kill bank"
-time_zone = "Asia/Kolkata"
-expects_account = "111122223333"
+const ESTATE: &str = include_str!("../estates/moves/estate.toml");
 
-[regions]
-primary = { id = "ap-south-1", name = "Mumbai" }
-recovery = { id = "ap-south-2", name = "Hyderabad" }
-
-[residency]
-data = ["ap-south-1", "ap-south-2"]
-control_planes = ["us-east-1"]
-
-[[app]]
-id = "core"
-name = "Core"
-tier = 1
-criticality = "high"
-strategy = "warm-standby"
-rpo = "15m"
-rto = "1h"
-
-[[app.component]]
-id = "global"
-kind = "aurora-global"
-global_cluster = "core-global"
-clusters = { primary = "core-mum", recovery = "core-hyd" }
-
-[[app.component]]
-id = "api-name"
-kind = "route53-record"
-zone = "Z0PAYBANKEXAMPLE01"
-name = "origin.pay.bank.example"
-type = "A"
-sides = { primary = "mumbai", recovery = "hyderabad" }
-ttl = "30s"
-"#;
-
-fn runbook(id: &str, kind: &str, target: &str) -> String {
-    format!(
-        r#"
-[runbook]
-id = "{id}"
-kind = "{kind}"
-title = "Move Core to the {target} side"
-for = ["core"]
-
-[[step]]
-id = "move"
-title = "Move the writer"
-kind = "aurora.switchover-global"
-component = "global"
-target = "{target}"
-
-[[step]]
-id = "writes"
-title = "Does it write there?"
-kind = "wait-for"
-signals = [{{ writer = "global", in = "{target}" }}]
-
-[[step]]
-id = "shift"
-title = "Point the name there"
-kind = "route53.shift"
-component = "api-name"
-target = "{target}"
-"#
-    )
-}
+const RUNBOOKS: [(&str, &str); 2] =
+    [(OVER, include_str!("../estates/moves/core-over.toml")), (BACK, include_str!("../estates/moves/core-back.toml"))];
 
 pub const OVER: &str = "core-over";
 pub const BACK: &str = "core-back";
@@ -107,9 +41,8 @@ impl Shell {
         let estate = folder.path().join("estate");
         std::fs::create_dir_all(estate.join("runbooks")).expect("made");
         std::fs::write(estate.join("estate.toml"), ESTATE).expect("written");
-        for (id, kind, target) in [(OVER, "switchover", "recovery"), (BACK, "failback", "primary")] {
-            let file = estate.join(format!("runbooks/{id}.toml"));
-            std::fs::write(file, runbook(id, kind, target)).expect("written");
+        for (id, runbook) in RUNBOOKS {
+            std::fs::write(estate.join(format!("runbooks/{id}.toml")), runbook).expect("written");
         }
         let mut command = bare(folder.path());
         command.args(["sim", "serve", "--listen", "127.0.0.1:0", "--speed", speed]);

@@ -24,7 +24,7 @@ use pointsman::{
     probes,
     runbook::{
         plan::{Plan, PlanRequest},
-        run::Declaration,
+        run::{Answer, Ask, Declaration, Phase, RunState},
         spec::RunbookSpec,
     },
     sim::{
@@ -183,6 +183,11 @@ impl Bridge {
 
     /// As [`Self::open`], by an estate that expects that account.
     pub async fn expecting(estate: &Arc<Estate>, look: Look, account: &str) -> Self {
+        Self::with(estate, BANK.1.clone(), look, account).await
+    }
+
+    /// As [`Self::expecting`], with these runbooks and no others.
+    pub async fn with(estate: &Arc<Estate>, runbooks: Vec<Arc<RunbookSpec>>, look: Look, account: &str) -> Self {
         let base = Timestamp::parse("2026-11-20T09:00:00Z").expect("a time");
         let hand = Arc::new(Hand::at(base));
         let sim = Arc::new(Sim::new(Options {
@@ -232,7 +237,7 @@ impl Bridge {
             facts: Arc::new(Seen(Arc::clone(&eyes))),
             clock: time(Waits::ByStrides),
             estate,
-            runbooks: BANK.1.clone(),
+            runbooks,
             permissions: Permissions::default(),
         })
         .expect("the engine opens");
@@ -277,6 +282,36 @@ impl Bridge {
         }
         panic!("{} for {app}: never seen: Mumbai and Hyderabad {:?}", runbook.id, self.sees().await);
     }
+
+    /// Declares it and answers what is asked until it has ended well.
+    pub async fn carry(&self, plan: &Plan) -> Arc<RunState> {
+        assert!(plan.interlocks.is_empty(), "{} for {}: {:#?}", plan.runbook, plan.app, plan.interlocks);
+        let declared = declaration(plan, plan.target_region.as_str());
+        let run = self.engine.declare(plan, declared.clone()).await;
+        let run = run.unwrap_or_else(|no| panic!("{} for {}: {no:?}", plan.runbook, plan.app));
+        let mut watch = self.engine.watch();
+        loop {
+            let runs = watch.borrow_and_update().clone();
+            let state = runs.list.iter().find(|state| state.id == run).cloned().expect("listed");
+            let told = || format!("{} for {}: {:#?}\n{:#?}", plan.runbook, plan.app, state.phase, state.log);
+            let said = match &state.phase {
+                Phase::Completed { .. } => return state,
+                // Nobody but this run acts here, and no answer is lost.
+                Phase::Parked { .. }
+                | Phase::Abandoned { .. }
+                | Phase::Waiting(Ask::Noticed { .. } | Ask::Verdict { .. }) => panic!("{}", told()),
+                Phase::Waiting(ask) => Some(answer(ask, &declared)),
+                _ => None,
+            };
+            if let Some(said) = said {
+                // A refusal means that the run moved on; the next state says where.
+                let _ = self.engine.answer(run, said).await;
+                continue;
+            }
+            let changed = tokio::time::timeout(STUCK, watch.changed()).await;
+            changed.unwrap_or_else(|_| panic!("stuck: {}", told())).expect("the engine lives");
+        }
+    }
 }
 
 pub fn lost(region: &str, how: Down) -> FaultKind {
@@ -291,5 +326,23 @@ pub fn declaration(plan: &Plan, region: &str) -> Declaration {
         region: region.to_owned(),
         outage_at: None,
         wave: None,
+    }
+}
+
+/// What a person says who goes along with everything. `declared`: what is typed when arming ended.
+pub fn answer(ask: &Ask, declared: &Declaration) -> Answer {
+    match ask {
+        Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } | Ask::Noticed { step, .. } => {
+            Answer::Go { step: step.clone() }
+        }
+        Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
+        Ask::Override { step, guard, .. } => Answer::Override {
+            step: step.clone(),
+            guard: *guard,
+            reason: "fibre cut confirmed by NOC".into(),
+            authoriser: "head of operations".into(),
+        },
+        Ask::Rearm => Answer::Rearm(declared.clone()),
+        Ask::Verdict { step, question } => panic!("{step}: {question}"),
     }
 }

@@ -199,7 +199,7 @@ impl Site {
         let seen = async {
             let acting = self.acting()?;
             let call = call.ok_or_else(|| SafeText::new("no call is on record"))?;
-            let snapshot = self.shared.snapshot(self.app()).await;
+            let snapshot = self.shared.latest().await; // only names are needed: it reads by itself what it looks for
             let facts = self.shared.facts_about(self.app(), &snapshot)?;
             Ok::<_, SafeText>(
                 acting.observe(&self.about(&facts), &call, accepted.as_deref(), &self.shared.eyes()).await,

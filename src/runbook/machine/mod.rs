@@ -10,6 +10,8 @@ mod attempt;
 mod outcome;
 mod rules;
 mod task;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::time::Duration;

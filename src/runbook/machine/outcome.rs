@@ -12,6 +12,7 @@ use crate::{
         event::{Event, Outcome},
         finding::Observed,
         run::Ask,
+        signal::TRIES_WALL,
     },
 };
 
@@ -102,7 +103,8 @@ impl Machine {
     /// Looks on while `patience` lasts, then asks a person.
     pub(super) fn doubt(&mut self, n: usize, patience: Duration, detail: &SafeText, now: &Moment) -> Turn {
         self.show(n, detail);
-        if self.elapsed(n, now) <= patience || self.course.ask.is_some() {
+        let looked_long = self.looked(n, now) >= patience.min(TRIES_WALL);
+        if self.elapsed(n, now) <= patience || !looked_long || self.course.ask.is_some() {
             return self.later(n, self.rules.poll, now);
         }
         let call = self.course.progress[n].call.as_ref().map_or_else(|| "the call".to_owned(), ToString::to_string);

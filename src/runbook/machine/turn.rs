@@ -10,6 +10,7 @@ use crate::{
     runbook::{
         event::{Event, Failure},
         plan::PlannedStep,
+        signal::TRIES_WALL,
         spec::OnFailure,
     },
 };
@@ -74,9 +75,12 @@ pub(super) fn append(event: Event) -> Do {
 }
 
 impl Machine {
+    /// A look at what does not answer ends by its time-out on the wall: where estate time runs faster, a time-out of the
+    /// runbook may be over before anybody could have seen anything.
     pub(super) fn later_or_fail(&mut self, n: usize, late: &str, detail: &SafeText, now: &Moment) -> Turn {
         let timeout = self.planned(n).timeout;
-        if self.elapsed(n, now) <= timeout {
+        let looked_long = self.looked(n, now) >= timeout.min(TRIES_WALL);
+        if self.elapsed(n, now) <= timeout || !looked_long {
             self.show(n, detail);
             return self.later(n, self.rules.poll, now);
         }
@@ -139,6 +143,12 @@ impl Machine {
     pub(super) fn elapsed(&mut self, n: usize, now: &Moment) -> Duration {
         let since = *self.slots[n].since.get_or_insert(*now);
         now.since(&since)
+    }
+
+    /// The same on the wall.
+    pub(super) fn looked(&mut self, n: usize, now: &Moment) -> Duration {
+        let since = *self.slots[n].since.get_or_insert(*now);
+        now.monotonic.saturating_sub(since.monotonic)
     }
 
     /// What is seen on the way is shown, not written down.

@@ -14,7 +14,7 @@ use crate::{
         plan::{GuardReading, Plan},
         run::{Ask, Phase, RunId, RunState, Runs},
         switching::{Reason, Switching},
-        wave::{Loss, Wave, resume_phrase},
+        wave::{Bound, Loss, Wave, bound, resume_phrase},
     },
     tui::words,
 };
@@ -212,16 +212,19 @@ impl Dialog {
     pub fn declare_wave(wave: &Arc<Wave>, picture: &Picture, primary: &RegionId) -> Self {
         let first = wave.items.first().map(|item| &item.plan);
         let mut lines = vec![SafeText::new(format!(
-            "wave {} · {} to {} {}, at most {} at a time",
+            "wave {} · {} to {}, at most {} at a time",
             words::wave(&wave.id),
             apps(wave.items.len()),
-            wave.target_name,
-            wave.target_region,
+            wave.regions(),
             wave.parallel_max
         ))];
         if let Some(plan) = first {
-            let account = words::account(&plan.account);
-            lines.push(SafeText::new(format!("{} · account {account}", plan.mode_word)));
+            lines.push(SafeText::new(format!("{} · {}", plan.mode_word, accounts(&wave.bound))));
+        }
+        for item in &wave.items {
+            if let Some(name) = wave.apart(item) {
+                lines.push(SafeText::new(format!("{} goes to {name}", item.plan.app_name)));
+            }
         }
         let of = |wanted: &dyn Fn(&Loss) -> bool| -> Vec<&str> {
             wave.items.iter().filter(|item| wanted(&item.loss)).map(|item| item.plan.app_name.as_str()).collect()
@@ -254,7 +257,7 @@ impl Dialog {
         };
         Self::new(
             Purpose::DeclareWave { wave: Arc::clone(wave), outage_at: outage_since(picture, primary) },
-            format!("DECLARE WAVE · {} to {}", apps(wave.items.len()), wave.target_name),
+            format!("DECLARE WAVE · {} to {}", apps(wave.items.len()), names(&wave.bound)),
             lines,
             wave_fields(wave.phrase()),
             hazard,
@@ -268,10 +271,11 @@ impl Dialog {
         open.sort_by_key(|run| run.declaration.wave.as_ref().map(|mark| mark.ordinal));
         let first = open.first()?;
         let apps: Vec<&str> = open.iter().map(|run| run.plan.app_name.as_str()).collect();
+        let bound = bound(open.iter().map(|run| &run.plan));
         let doubt: usize = open.iter().map(|run| run_list::doubts(run).len()).sum();
         let mut lines = vec![
             SafeText::new(format!("wave {}: {}", words::wave(wave), apps.join(", "))),
-            SafeText::new(format!("{} · account {}", first.plan.mode_word, words::account(&first.plan.account))),
+            SafeText::new(format!("{} · {}", first.plan.mode_word, accounts(&bound))),
             "Nobody drives these runs. They go on by observing; nothing is sent again by itself.".into(),
         ];
         if doubt > 0 {
@@ -282,7 +286,7 @@ impl Dialog {
             Purpose::ResumeWave { wave: wave.to_owned(), runs: open.len(), outage_at },
             format!("RESUME WAVE · {} runs", open.len()),
             lines,
-            wave_fields(resume_phrase(open.len(), &first.plan.target_name)),
+            wave_fields(resume_phrase(&bound)),
             Hazard::Disruptive,
         ))
     }
@@ -314,6 +318,23 @@ fn declaration_fields(plan: &Plan) -> Vec<Field> {
             Want::OneOf(vec![plan.target_region.to_string(), plan.target_name.to_string()]),
         ),
     ]
+}
+
+fn names(bound: &[Bound]) -> String {
+    bound.iter().map(|bound| bound.name.as_str()).collect::<Vec<_>>().join(" and ")
+}
+
+/// `account 1111-2222-3333`, and of which Region where there are several.
+fn accounts(bound: &[Bound]) -> String {
+    let one = |bound: &Bound| words::account(&bound.account);
+    match bound {
+        [only] => format!("account {}", one(only)),
+        several => {
+            let each: Vec<String> =
+                several.iter().map(|bound| format!("account {} in {}", one(bound), bound.name)).collect();
+            each.join(", ")
+        }
+    }
 }
 
 fn apps(count: usize) -> String {

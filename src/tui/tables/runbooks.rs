@@ -64,14 +64,12 @@ fn wave_id(run: &RunState) -> Option<&str> {
     run.declaration.wave.as_ref().map(|mark| mark.id.as_str())
 }
 
-/// `7c41…e2  5 apps  2 wait for a person · 1 at work · 2 through`
+/// `7c41…e2  5 apps  2 wait for a person · 2 ended · 3 open`
 fn wave_row(wave: &str, runs: &Runs) -> Row {
-    let of: Vec<_> = runs.list.iter().filter(|run| wave_id(run) == Some(wave)).collect();
-    let waits = of.iter().filter(|run| waiting::for_a_person(run)).count();
-    let through = of.iter().filter(|run| run.phase.ended()).count();
-    let size = of.iter().find_map(|run| run.declaration.wave.as_ref()).map_or(0, |mark| mark.size);
+    let first = runs.list.iter().find(|run| wave_id(run) == Some(wave));
+    let waiting::Progress { runs: of, ended, waits, .. } = waiting::of_wave(runs, wave);
+    let size = first.and_then(|run| run.declaration.wave.as_ref()).map_or(0, |mark| mark.size);
     let (glyph, role) = if waits > 0 { ("◐", Role::Warning) } else { ("▶", Role::StepRunning) };
-    let first = of.first();
     let cells = vec![
         CellText::new(glyph, role),
         CellText::new("wave", role),
@@ -80,7 +78,7 @@ fn wave_row(wave: &str, runs: &Runs) -> Row {
         CellText::dim(first.map_or("", |run| run.plan.kind.word())),
         mode_cell(first.map_or("", |run| run.plan.mode_word.as_str())),
         CellText::ago(first.map(|run| run.declared_at), ALWAYS),
-        CellText::new(format!("{waits} wait for a person · {through} ended · {} open", of.len() - through), role),
+        CellText::new(format!("{waits} wait for a person · {ended} ended · {} open", of - ended), role),
     ];
     Row::new(Target::Wave(wave.to_owned()), cells, "wave")
 }
@@ -115,16 +113,16 @@ pub fn standing(estate: &Estate, run: &RunState) -> String {
     if let Some(since) = run.unprotected_since {
         said = format!("{said} · unprotected since {}", estate.zone.clock_minutes(since));
     }
-    format!("{said}{}", left_behind(&run.leftovers))
+    format!("{said}{}", left_behind(&run.leftovers, &run.plan.mode_word))
 }
 
 /// Until it is gone it is named.
-fn left_behind(leftovers: &[Leftover]) -> String {
+fn left_behind(leftovers: &[Leftover], mode_word: &str) -> String {
     if leftovers.is_empty() {
         return String::new();
     }
     let named: Vec<String> = leftovers.iter().map(|left| format!("{} {}", left.kind, left.id)).collect();
-    format!(" · LEFT BEHIND: {}", named.join(", "))
+    format!(" · {}: {}", Leftover::word(mode_word), named.join(", "))
 }
 
 fn run_row(estate: &Estate, run: &RunState) -> Row {
@@ -159,7 +157,7 @@ fn ended_row(estate: &Estate, run: &RunSummary) -> Row {
     if let Some(since) = run.unprotected_since {
         said = format!("{said} · unprotected since {}", estate.zone.clock_minutes(since));
     }
-    said.push_str(&left_behind(&run.leftovers));
+    said.push_str(&left_behind(&run.leftovers, &run.mode_word));
     let cells = vec![
         CellText::new(glyph, role),
         CellText::new(format!("run {}", run.id), role).sorted_by(run.id.0 as f64),

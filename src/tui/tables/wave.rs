@@ -29,7 +29,7 @@ pub fn rows(estate: &Estate, pane: &WavePane) -> List {
     let mut listed = Vec::new();
     if let Some(wave) = pane.shown() {
         for (n, item) in wave.items.iter().enumerate().filter(|(_, item)| pane.marked.contains(&item.plan.app)) {
-            rows.push(item_row(estate, n + 1, item));
+            rows.push(item_row(estate, n + 1, item, wave.apart(item)));
             listed.push(item.plan.app.clone());
         }
         for (app, why) in wave.left_out.iter().filter(|(app, _)| pane.marked.contains(app)) {
@@ -56,7 +56,8 @@ pub fn loss_cell(loss: Loss) -> CellText {
     }
 }
 
-fn item_row(estate: &Estate, n: usize, item: &Item) -> Row {
+/// `to`: where it goes, where not all go to the same Region.
+fn item_row(estate: &Estate, n: usize, item: &Item, to: Option<&str>) -> Row {
     let plan = &item.plan;
     let estimate = plan.estimate.from_declaration();
     let misses = plan.rto_target.is_some_and(|target| plan.estimate.total() > target);
@@ -66,6 +67,10 @@ fn item_row(estate: &Estate, n: usize, item: &Item) -> Row {
     let after: Vec<&str> = item.after.iter().map(crate::domain::AppId::as_str).collect();
     let mut said = if after.is_empty() { "nothing".to_owned() } else { after.join(", ") };
     let mut role = Role::Dim;
+    if let Some(name) = to {
+        said = format!("{said} · goes to {name}");
+        role = Role::Text;
+    }
     if let Some(first) = blockers.first() {
         said = format!("{said} · {} do not hold now: {first}", blockers.len());
         role = Role::Warning;

@@ -35,7 +35,7 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> 
         if focused {
             cursor_line = Some((lines.len(), field));
         }
-        lines.push(field_line(field, focused, inner_columns));
+        lines.extend(label(field, focused, inner_columns));
         if matches!(field.want, Want::Phrase(_) | Want::OneOf(_)) && focused {
             cursor_line = Some((lines.len(), field));
         }
@@ -66,11 +66,17 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> 
     (row < inner.height && x < inner.right()).then_some((x, inner.y + row))
 }
 
-fn field_line(field: &crate::tui::dialog::Field, focused: bool, columns: u16) -> Line {
+/// What somebody vouches for is never cut.
+fn label(field: &crate::tui::dialog::Field, focused: bool, columns: u16) -> Vec<Line> {
     let role = if focused { Role::Title } else { Role::Dim };
     if field.want == Want::Mark {
-        let mark = if field.satisfied() { "[x] " } else { "[ ] " };
-        return vec![(mark.to_owned(), Role::Input), (field.label.to_string(), role)];
+        let parts = wrap(&field.label, columns.saturating_sub(4)).into_iter().enumerate();
+        let mark = |n| match (n, field.satisfied()) {
+            (0, true) => "[x] ",
+            (0, false) => "[ ] ",
+            _ => "    ",
+        };
+        return parts.map(|(n, part)| vec![(mark(n).to_owned(), Role::Input), (part, role)]).collect();
     }
     let mut line = vec![(field.label.to_string(), role)];
     let hint = match &field.want {
@@ -80,7 +86,7 @@ fn field_line(field: &crate::tui::dialog::Field, focused: bool, columns: u16) ->
     if width(&field.label) + width(&hint) <= columns {
         line.push((hint, if matches!(field.want, Want::Phrase(_)) { Role::HazardDataLoss } else { Role::Dim }));
     }
-    line
+    vec![line]
 }
 
 fn value_line(field: &crate::tui::dialog::Field, focused: bool) -> Line {

@@ -10,6 +10,7 @@ use crate::{
     keymap::{Command, Context},
     runbook::{
         clocks,
+        finding::Leftover,
         plan::Plan,
         run::{Ask, Phase, RunId, RunState, StepPhase, StepState},
     },
@@ -91,7 +92,8 @@ fn head(state: &State, run: &RunState, area: Rect) -> Vec<Line> {
         lines.push(vec![(said, Role::Error)]);
     }
     let left = run.leftovers.iter().map(|left| {
-        (format!("   LEFT BEHIND until taken away: {} {} in {}", left.kind, left.id, left.region), Role::Warning)
+        let word = Leftover::word(&run.plan.mode_word);
+        (format!("   {word} until taken away: {} {} in {}", left.kind, left.id, left.region), Role::Warning)
     });
     lines.extend(first_few(left.collect(), most));
     lines.push(vec![(

@@ -15,7 +15,10 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
         Pen::new(buffer, &state.styles, area, 0).gap(1).put("no wave is put together", Role::Dim);
         return;
     };
-    let target = pane.shown().map_or_else(String::new, |wave| format!(" → {}", wave.target_name.to_uppercase()));
+    let target = pane.shown().map_or_else(String::new, |wave| {
+        let names: Vec<String> = wave.bound.iter().map(|bound| bound.name.to_uppercase()).collect();
+        format!(" → {}", names.join(" + "))
+    });
     let head = vec![
         (format!("{}{target}", pane.role), Role::Title),
         (format!("{} of {} apps", pane.marked.len(), wave::candidates(&state.estate, &pane.role).len()), Role::Text),

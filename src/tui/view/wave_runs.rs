@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::{Line, put_line, put_table, put_title, run};
 use crate::{
     keymap::{Command, Context},
-    runbook::run::{Phase, RunState},
+    runbook::run::RunState,
     theme::Role,
     tui::{dialog::undriven_of, state::State, waiting, words},
 };
@@ -13,20 +13,18 @@ use crate::{
 pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, wave: &str) {
     let of = |run: &&std::sync::Arc<RunState>| run.declaration.wave.as_ref().is_some_and(|mark| mark.id == wave);
     let runs: Vec<&RunState> = state.runs.list.iter().filter(of).map(AsRef::as_ref).collect();
-    let count = |wanted: &dyn Fn(&RunState) -> bool| runs.iter().filter(|run| wanted(run)).count();
-    let through = count(&|run| matches!(run.phase, Phase::Completed { .. }));
-    let waits = count(&waiting::for_a_person);
-    let work = count(&|run| run.driven && waiting::at_work(run).next().is_some());
+    let waiting::Progress { runs: size, through, waits, at_work, .. } = waiting::of_wave(&state.runs, wave);
     let first = runs.first();
     let head = vec![
         (
-            first.map_or_else(String::new, |run| {
-                format!("{} → {}", words::wave(wave), run.plan.target_name.to_uppercase())
-            }),
+            first.map_or_else(
+                || words::wave(wave),
+                |run| format!("{} → {}", words::wave(wave), run.plan.target_name.to_uppercase()),
+            ),
             Role::Title,
         ),
-        (format!("{through} of {} through", state.list.rows.len()), Role::Text),
-        (format!("{work} at work"), Role::StepRunning),
+        (format!("{through} of {size} through"), Role::Text),
+        (format!("{at_work} at work"), Role::StepRunning),
         (format!("{waits} wait for a person"), if waits > 0 { Role::Warning } else { Role::Dim }),
     ];
     put_title(buffer, state, area, "WAVE", &head);

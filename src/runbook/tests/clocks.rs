@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{
+use crate::domain::{Hazard, SafeText, Side, StepId, Timestamp, compliance::RtoEstimate};
+use crate::runbook::{
     clocks::{self, Timeline, achieved, clocks, loss_window},
+    decide,
     event::{Entry, Event, Outcome},
     plan::{Plan, PlanHash, PlannedStep},
     run::{Answer, Ask, Declaration, Phase, RunId, RunState, StepPhase, StepState},
     spec::{OnFailure, Only, RunbookKind, Variant},
 };
-use crate::domain::{Hazard, SafeText, Side, StepId, Timestamp, compliance::RtoEstimate};
 
 fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(1_800_000_000 + secs)
@@ -335,7 +336,7 @@ fn the_window_to_reconcile_reaches_from_the_last_lag_to_the_new_writer() {
 #[test]
 fn a_loss_that_nothing_bounded_stays_unbounded_and_a_run_without_one_lost_nothing() {
     let steps = [step("gone", &[], Some((0, Some(5)))), promote(Some((5, Some(105))))];
-    let unbounded = super::decide::UNBOUNDED.as_secs();
+    let unbounded = decide::UNBOUNDED.as_secs();
     let timeline =
         entries(vec![(6, asked_loss(unbounded, unbounded)), (66, accepted()), (66, sent()), (105, done("promote"))]);
     let window = loss_window(&state(&steps, None), &timeline, at(105));
