@@ -10,13 +10,13 @@ use pointsman::{
     domain::{AppId, Estate, snapshot::Reach},
     engine::wave::{WaveDeclaration, WaveRequest},
     runbook::{
-        run::{Answer, Ask, Phase, RunState, StepPhase},
+        run::{Ask, Phase, RunState, StepPhase},
         spec::{RunbookSpec, Variant},
     },
     sim::fault::Down,
 };
 use rig::MUMBAI;
-use ways::{BANK, Bridge, Look, STUCK, declaration, lost};
+use ways::{BANK, Bridge, Look, STUCK, answer, declaration, lost};
 
 /// A console for one app.
 struct Home {
@@ -52,29 +52,17 @@ impl Home {
             let runs = watch.borrow_and_update().clone();
             let state = runs.list.iter().find(|state| state.id == run).cloned().expect("listed");
             let told = || format!("{} for {}: {:#?}\n{:#?}", book.id, self.app, state.phase, state.log);
-            let answer = match &state.phase {
+            let said = match &state.phase {
                 Phase::Completed { .. } => return state,
                 Phase::Parked { .. } | Phase::Abandoned { .. } => panic!("{}", told()),
-                Phase::Waiting(ask) => Some(match ask {
-                    Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } => {
-                        Answer::Go { step: step.clone() }
-                    }
-                    Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
-                    Ask::Override { step, guard, .. } => Answer::Override {
-                        step: step.clone(),
-                        guard: *guard,
-                        reason: "fibre cut confirmed by NOC".into(),
-                        authoriser: "head of operations".into(),
-                    },
-                    Ask::Rearm => Answer::Rearm(declared.clone()),
-                    // Nobody but this run acts here, and no answer is lost.
-                    Ask::Noticed { .. } | Ask::Verdict { .. } => panic!("{}", told()),
-                }),
+                // Nobody but this run acts here, and no answer is lost.
+                Phase::Waiting(Ask::Noticed { .. } | Ask::Verdict { .. }) => panic!("{}", told()),
+                Phase::Waiting(ask) => Some(answer(ask, &declared)),
                 _ => None,
             };
-            if let Some(answer) = answer {
+            if let Some(said) = said {
                 // A refusal means that the run moved on; the next state says where.
-                let _ = engine.answer(run, answer).await;
+                let _ = engine.answer(run, said).await;
                 continue;
             }
             let changed = tokio::time::timeout(STUCK, watch.changed()).await;

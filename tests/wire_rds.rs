@@ -205,7 +205,7 @@ impl Step<'_> {
         ask(&StepContext {
             facts: &facts,
             step: &self.frozen,
-            kind: RunbookKind::ReProtect,
+            kind: RunbookKind::Failover,
             target: Side::Recovery,
             begun_at: begun,
             maker_began: self.maker_began,
@@ -243,7 +243,7 @@ impl Step<'_> {
         StepContext {
             facts,
             step: &self.frozen,
-            kind: RunbookKind::ReProtect,
+            kind: RunbookKind::Failover,
             target: Side::Recovery,
             begun_at: Some(self.begun_at),
             maker_began: self.maker_began,

@@ -65,6 +65,8 @@ pub(super) struct State {
 pub(super) struct Handle {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) task: AbortHandle,
+    /// Of a run of a wave: it may begin, and counts as under way from then on.
+    pub(super) let_in: bool,
 }
 
 impl Shared {

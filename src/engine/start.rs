@@ -188,7 +188,7 @@ impl Engine {
         state.courses.insert(run, course);
         self.shared.send(&state); // listed before anybody is told its number
         let task = tokio::spawn(driver.drive()).abort_handle();
-        state.drivers.insert(run, Handle { orders, task });
+        state.drivers.insert(run, Handle { orders, task, let_in: false });
         run
     }
 }

@@ -153,7 +153,7 @@ impl Shared {
         if course.shown.steps.iter().any(|step| step.attempts > 0) {
             return Gate::Open; // begun is begun
         }
-        let state = self.lock();
+        let mut state = self.lock();
         let siblings = || {
             state.courses.values().filter(|other| {
                 other.shown.id != course.shown.id
@@ -180,10 +180,19 @@ impl Shared {
         if endings.contains(&Some(false)) {
             return Gate::Barred;
         }
+        // One that was let in and has not written its first record yet has its place all the same.
+        let let_in = |s: &Course| state.drivers.get(&s.shown.id).is_some_and(|driver| driver.let_in);
         let under_way = |s: &&Course| {
-            !s.shown.phase.ended() && s.shown.driven && s.shown.steps.iter().any(|step| step.attempts > 0)
+            let begun = s.shown.steps.iter().any(|step| step.attempts > 0);
+            !s.shown.phase.ended() && (let_in(s) || s.shown.driven && begun)
         };
-        let room = siblings().filter(under_way).count() < mark.parallel_max as usize;
-        if room && endings.iter().all(|ending| *ending == Some(true)) { Gate::Open } else { Gate::Closed }
+        let room = let_in(course) || siblings().filter(under_way).count() < mark.parallel_max as usize;
+        if !room || endings.iter().any(|ending| *ending != Some(true)) {
+            return Gate::Closed;
+        }
+        if let Some(driver) = state.drivers.get_mut(&course.shown.id) {
+            driver.let_in = true;
+        }
+        Gate::Open
     }
 }

@@ -97,6 +97,8 @@ pub enum Event {
     Failed {
         step: StepId,
         detail: SafeText,
+        #[serde(default, skip_serializing_if = "Failure::is_unseen")]
+        failure: Failure,
     },
     /// By the runbook's own policy; a person's skip is an answer.
     Passed {
@@ -135,6 +137,24 @@ pub enum Outcome {
     Refused { code: SafeText, message: SafeText, request_id: Option<SafeText> },
     /// It may or may not have taken effect.
     Unknown { why: SafeText },
+}
+
+/// What is known of a step that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failure {
+    /// Not seen done, or seen not to have begun.
+    #[default]
+    Unseen,
+    /// It was begun, and who carries it out says that it failed: something of it may be there.
+    Told,
+}
+
+impl Failure {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn is_unseen(&self) -> bool {
+        *self == Self::Unseen
+    }
 }
 
 impl Event {

@@ -20,6 +20,8 @@ pub enum Observed {
     Done(SafeText),
     InProgress(SafeText),
     NotDone(SafeText),
+    /// What the call began has failed, in AWS's words: waiting does not help.
+    Failed(SafeText),
     /// It cannot be read now.
     Unclear(SafeText),
 }

@@ -14,7 +14,7 @@
 //! `region-down` region, how · `service-down` region, service, how · `throttling` region, share, \[service\] ·
 //! `reply-lost` count, \[service\], \[operation\] · `late-effect` count, `after_seconds`, answer (`blackhole`, `lost`
 //! or `5xx`), \[service\], \[operation\] · `stale-reads` service, seconds, \[region\], \[operation\] · `lag-growth` target, `millis_per_second` ·
-//! `jobs-fail` resource, message, \[job\] · `vault-missing` region, vault · `key-unusable` region, vault ·
+//! `jobs-fail` resource, message, \[job\] · `instance-stuck` instance, status · `vault-missing` region, vault · `key-unusable` region, vault ·
 //! `program-ends` program, how (`fails`, `cut-before`, `cut-after`) · `control-plane-impaired` how · `credentials-expired` region;
 //! and for all of them \[from\] and \[until\] in estate time.
 //!

@@ -13,6 +13,9 @@ use crate::domain::{
 const HOW: FaultParam = need("how", FaultShape::Word(&["refuse", "blackhole", "slow", "5xx"]));
 const REGION: FaultParam = need("region", FaultShape::Region);
 
+/// Words of AWS for an instance that needs a hand; not all of them.
+const STUCK: &[&str] = &["failed", "incompatible-restore", "incompatible-parameters", "incompatible-network"];
+
 const fn need(name: &'static str, shape: FaultShape) -> FaultParam {
     FaultParam { name, shape, required: true }
 }
@@ -77,6 +80,11 @@ pub const CATALOGUE: &[FaultSpec] = &[
             need("message", FaultShape::Text),
         ],
         doc: "Backup, copy or restore jobs of a resource fail.",
+    },
+    FaultSpec {
+        word: "instance-stuck",
+        params: &[need("instance", FaultShape::Text), need("status", FaultShape::Word(STUCK))],
+        doc: "A database instance is in a state that it does not leave by itself.",
     },
     FaultSpec {
         word: "vault-missing",
@@ -186,6 +194,8 @@ pub enum FaultKind {
         job: Option<String>,
         message: String,
     },
+    /// A DB instance (by identifier) is in that state while in force, from its making on if it is yet to be made.
+    InstanceStuck { instance: String, status: Stuck },
     /// A backup vault is gone: reads say that it does not exist, jobs with it fail.
     VaultMissing { region: RegionId, vault: String },
     /// The KMS key of a backup vault is disabled or out of reach: jobs that write to it or restore from it fail.
@@ -196,6 +206,27 @@ pub enum FaultKind {
     ControlPlaneImpaired { how: Down },
     /// Credentials are answered as expired in this Region.
     CredentialsExpired { region: RegionId },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stuck {
+    Failed,
+    IncompatibleRestore,
+    IncompatibleParameters,
+    IncompatibleNetwork,
+}
+
+impl Stuck {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Failed => STUCK[0],
+            Self::IncompatibleRestore => STUCK[1],
+            Self::IncompatibleParameters => STUCK[2],
+            Self::IncompatibleNetwork => STUCK[3],
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

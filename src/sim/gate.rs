@@ -192,6 +192,15 @@ impl Faults {
         })
     }
 
+    /// The state that an instance does not leave, where a fault says so.
+    #[must_use]
+    pub fn stuck(&self, instance: &str, at: Timestamp) -> Option<&'static str> {
+        self.in_force(at).rev().find_map(|fault| match &fault.kind {
+            FaultKind::InstanceStuck { instance: stuck, status } if stuck == instance => Some(status.word()),
+            _ => None,
+        })
+    }
+
     /// How runs of a program end, where a fault says so.
     #[must_use]
     pub fn program_end(&self, program: &str, at: Timestamp) -> Option<ProgramEnd> {
@@ -408,7 +417,10 @@ fn check(fault: &Fault, regions: &[RegionId]) -> Result<(), String> {
         FaultKind::ProgramEnds { program, .. } if !program.starts_with('/') => {
             Err(format!("program: `{program}` is not an absolute path"))
         }
-        FaultKind::JobsFail { .. } | FaultKind::ControlPlaneImpaired { .. } | FaultKind::ProgramEnds { .. } => Ok(()),
+        FaultKind::JobsFail { .. }
+        | FaultKind::InstanceStuck { .. }
+        | FaultKind::ControlPlaneImpaired { .. }
+        | FaultKind::ProgramEnds { .. } => Ok(()),
     }
 }
 

@@ -104,7 +104,7 @@ impl MutatingStep for CreateGlobal {
         match judge(known.as_ref(), &call.global_cluster, &cluster.arn) {
             Observed::Done(detail) => Prepared::AlreadyDone(detail),
             Observed::InProgress(detail) => Prepared::Busy(detail),
-            Observed::Unclear(why) => Prepared::NotNow(why),
+            Observed::Failed(why) | Observed::Unclear(why) => Prepared::NotNow(why),
             Observed::NotDone(why) if known.is_some() => Prepared::NotNow(why),
             Observed::NotDone(_) => match (&cluster.global_cluster, cluster.status.as_str()) {
                 (Some(of), _) => Prepared::NotNow(SafeText::new(format!("{id} belongs to the global database {of}"))),

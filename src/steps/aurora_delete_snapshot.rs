@@ -9,13 +9,14 @@ use async_trait::async_trait;
 
 use super::{
     aurora,
+    aurora_keep_unplanned_snapshot::old_side,
     kind::{Conduct, Eyes, Leftover, MutatingStep, Observed, Prepared, StepContext, StepKind, param},
-    rds::{self, MADE_BY, required},
+    rds::{self, MADE_BY},
     rds_delete_snapshot,
 };
 use crate::{
     aws::{WriteOp, rds::DeleteDbClusterSnapshot},
-    domain::{CallDescription, Hazard, kind::ParamShape, text::SafeText},
+    domain::{CallDescription, Hazard, text::SafeText},
     runbook::{
         build::Outline,
         guards::LossBound,
@@ -27,11 +28,7 @@ pub const SPEC: StepKindSpec = StepKindSpec {
     id: "aurora.delete-snapshot",
     title: "delete a cluster snapshot that was made",
     hazard: Hazard::DataLoss,
-    params: &[
-        StepParamSpec::Component { name: "component", kinds: &["aurora-global"], required: true },
-        required("target", ParamShape::Side, "The side where it is."),
-        MADE_BY,
-    ],
+    params: &[StepParamSpec::Component { name: "component", kinds: &["aurora-global"], required: true }, MADE_BY],
     undo: "irreversible because a deleted snapshot does not come back",
     mutating: Mutating::Yes,
     lasting: Lasting::Clears("rds-cluster-snapshot"),
@@ -50,11 +47,11 @@ impl StepKind for DeleteSnapshot {
     }
 
     fn outline(&self, about: &StepContext<'_>) -> Outline {
-        let region = about.facts.region(about.target()).clone();
+        let region = about.facts.region(old_side(about.kind, about.target)).clone();
         // The name holds that of what Aurora left.
         let call = DeleteDbClusterSnapshot { region, snapshot: format!("{PREFIX}*") };
         let maker = rds::made_by(about).map(|(step, _)| step);
-        let (city, step) = (about.facts.city(about.target()), maker.clone().unwrap_or_default());
+        let (city, step) = (about.facts.city(old_side(about.kind, about.target)), maker.clone().unwrap_or_default());
         Outline {
             calls: maker.map(|_| vec![call.describe()]),
             summary: SafeText::new(format!("rds DeleteDBClusterSnapshot in {city} of what step {step} made")),
@@ -71,7 +68,7 @@ impl StepKind for DeleteSnapshot {
 #[async_trait]
 impl MutatingStep for DeleteSnapshot {
     async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared {
-        let region = about.facts.region(about.target());
+        let region = about.facts.region(old_side(about.kind, about.target));
         let (step, mark) = match rds::made_by(about) {
             Ok((step, Some(mark))) => (step, mark),
             Ok((step, None)) => return Prepared::AlreadyDone(rds::nothing_made(&step)),

@@ -130,7 +130,7 @@ impl MutatingStep for Detach {
         match judge(&arn, global.as_ref(), cluster.as_ref()) {
             Observed::Done(detail) => Prepared::AlreadyDone(detail),
             Observed::InProgress(detail) => Prepared::Busy(detail),
-            Observed::Unclear(why) => Prepared::NotNow(why),
+            Observed::Failed(why) | Observed::Unclear(why) => Prepared::NotNow(why),
             Observed::NotDone(why) => match global {
                 Some(global) if global.members.iter().any(|member| member.cluster_arn == arn && !member.writer) => {
                     Prepared::Send(Box::new(RemoveFromGlobalCluster {

@@ -52,7 +52,7 @@ const PREFIX: &str = "rds:unplanned-global-failover-";
 pub struct KeepUnplannedSnapshot;
 
 /// The side that lost its role in the failover: the one left, and of a re-protect and the way home the one gone back to.
-const fn old_side(kind: RunbookKind, target: Side) -> Side {
+pub(super) const fn old_side(kind: RunbookKind, target: Side) -> Side {
     match kind {
         RunbookKind::Failback | RunbookKind::ReProtect => target,
         RunbookKind::Failover | RunbookKind::Switchover | RunbookKind::DrillOnly => target.other(),
@@ -161,6 +161,9 @@ impl MutatingStep for KeepUnplannedSnapshot {
                 None => Observed::NotDone(SafeText::new(format!("no snapshot {target}"))),
                 Some(kept) if kept.status.as_str() == "available" => {
                     Observed::Done(SafeText::new(format!("{target} is available")))
+                }
+                Some(kept) if kept.status.as_str() == "failed" => {
+                    Observed::Failed(SafeText::new(format!("snapshot {target} is failed")))
                 }
                 Some(kept) => Observed::InProgress(SafeText::new(format!(
                     "{target} {}, {} %",

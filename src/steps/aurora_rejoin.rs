@@ -143,6 +143,10 @@ impl MutatingStep for Rejoin {
         if found.tags.get(MARK).is_none_or(|own| format!("{MARK}={own}") != mark) {
             return Observed::NotDone(SafeText::new(format!("{id} was made by another hand")));
         }
+        if rds::stuck(&found.status) {
+            let text = format!("{id} is {}: it does not become available by itself", found.status);
+            return Observed::Failed(SafeText::new(text));
+        }
         if found.status.as_str() != "available" {
             return Observed::InProgress(SafeText::new(format!("{id} is {}", found.status)));
         }

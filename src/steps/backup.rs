@@ -229,7 +229,11 @@ pub(super) async fn observe(
         Err(why) => Observed::Unclear(why),
         Ok(jobs) => match jobs.iter().find(|job| kind == JobKind::Backup || job.source_point.as_deref() == point) {
             None => Observed::NotDone(SafeText::new(format!("no {} job of {} since", kind.word(), resource.arn))),
-            Some(job) => judge(job, kind),
+            // Without the answer it cannot be told whose it is: one of an earlier attempt may have failed before.
+            Some(job) => match judge(job, kind) {
+                Observed::Failed(told) => Observed::NotDone(told),
+                seen => seen,
+            },
         },
     }
 }
@@ -245,7 +249,7 @@ fn judge(job: &StartedJob, kind: JobKind) -> Observed {
             let percent = job.percent.as_ref().map_or_else(String::new, |percent| format!(", {percent} %"));
             Observed::InProgress(told(percent))
         }
-        _ if job.state.bad() => Observed::NotDone(told(message)),
+        _ if job.state.bad() => Observed::Failed(told(message)),
         _ => Observed::Unclear(told(message)),
     }
 }

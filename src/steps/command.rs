@@ -177,7 +177,7 @@ impl MutatingStep for Command {
             Observed::InProgress(detail) => Prepared::Busy(detail),
             Observed::NotDone(_) => Prepared::Run(line),
             // What cannot be told before cannot be told after: then a time-out would leave nothing but doubt.
-            Observed::Unclear(why) => Prepared::NotNow(why),
+            Observed::Failed(why) | Observed::Unclear(why) => Prepared::NotNow(why),
         }
     }
 

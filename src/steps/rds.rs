@@ -169,9 +169,13 @@ pub(super) fn snapshot_loss(about: &StepContext<'_>) -> LossBound {
     LossBound { bound: Some(bound), since: Some(since), lines: vec![SafeText::new(line)] }
 }
 
-/// States that an instance does not leave by itself (AWS's words).
-fn stuck(status: &str) -> bool {
-    status == "failed" || status == "storage-full" || status.starts_with("incompatible-") || status.ends_with("-error")
+/// States that an instance or a cluster does not leave by itself (AWS's words; the lists are not closed).
+pub(super) fn stuck(status: &str) -> bool {
+    status.ends_with("failed")
+        || status == "storage-full"
+        || status.starts_with("incompatible-")
+        || status.starts_with("inaccessible-encryption-credentials")
+        || status.ends_with("-error")
 }
 
 /// Whether the name is free for this step: nothing of that name, or why nothing is to be sent.
@@ -184,6 +188,9 @@ pub(super) fn free(found: Option<&DbInstance>, mark: &Tags, id: &str) -> Option<
         )))
     } else if status == "available" {
         Prepared::AlreadyDone(SafeText::new(format!("{id} was made by this step and is available")))
+    } else if stuck(status) {
+        let text = format!("{id} was made by this step and is {status}: it must be deleted before another is made");
+        Prepared::NotNow(SafeText::new(text))
     } else {
         Prepared::Busy(SafeText::new(format!("{id} was made by this step and is {status}")))
     })
@@ -206,7 +213,7 @@ fn judge_made(found: &DbInstance, mark: &str) -> Observed {
     if found.tags.get(MARK).is_none_or(|own| format!("{MARK}={own}") != mark) {
         Observed::NotDone(SafeText::new(format!("{id} ({status}) was made by another hand")))
     } else if stuck(status) {
-        Observed::Unclear(SafeText::new(format!("{id} is {status}: it does not become available by itself")))
+        Observed::Failed(SafeText::new(format!("{id} is {status}: it does not become available by itself")))
     } else if status != "available" {
         Observed::InProgress(SafeText::new(format!("{id} is {status}")))
     } else {
@@ -232,7 +239,7 @@ pub(super) async fn observe_snapshot(reader: &Reader, sent: &CallDescription, na
             Observed::NotDone(SafeText::new(format!("{id} was made by another hand{as_of}")))
         }
         ("available", _) => Observed::Done(SafeText::new(format!("{id} is available{as_of}"))),
-        ("failed", _) => Observed::Unclear(SafeText::new(format!("{id} failed"))),
+        ("failed", _) => Observed::Failed(SafeText::new(format!("snapshot {id} is failed"))),
         (status, _) => {
             Observed::InProgress(SafeText::new(format!("{id} is {status}, {} %", found.percent.unwrap_or(0))))
         }

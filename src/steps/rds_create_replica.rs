@@ -155,6 +155,10 @@ impl MutatingStep for CreateReplica {
         match rds::instance(eyes.reader, &sent.region, id).await {
             Ok(Some(found)) => match found.replication {
                 Some((status, true)) => Observed::Done(SafeText::new(format!("{text} and {status}"))),
+                // Documented: replication that AWS has ended does not begin again (field guide 2.2).
+                Some((status, false)) if status.as_str() == "terminated" => {
+                    Observed::Failed(SafeText::new(format!("{text}, replication: {status}")))
+                }
                 Some((status, false)) => Observed::InProgress(SafeText::new(format!("{text}, replication: {status}"))),
                 None => Observed::InProgress(SafeText::new(format!("{text}, AWS says nothing of its replication"))),
             },

@@ -24,7 +24,7 @@ use pointsman::{
     probes,
     runbook::{
         plan::{Plan, PlanRequest},
-        run::Declaration,
+        run::{Answer, Ask, Declaration},
         spec::RunbookSpec,
     },
     sim::{
@@ -291,5 +291,23 @@ pub fn declaration(plan: &Plan, region: &str) -> Declaration {
         region: region.to_owned(),
         outage_at: None,
         wave: None,
+    }
+}
+
+/// What a person says who goes along with everything. `declared`: what is typed when arming ended.
+pub fn answer(ask: &Ask, declared: &Declaration) -> Answer {
+    match ask {
+        Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } | Ask::Noticed { step, .. } => {
+            Answer::Go { step: step.clone() }
+        }
+        Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
+        Ask::Override { step, guard, .. } => Answer::Override {
+            step: step.clone(),
+            guard: *guard,
+            reason: "fibre cut confirmed by NOC".into(),
+            authoriser: "head of operations".into(),
+        },
+        Ask::Rearm => Answer::Rearm(declared.clone()),
+        Ask::Verdict { step, question } => panic!("{step}: {question}"),
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{Hazard, text::SafeText},
     runbook::{
-        event::{Entry, Event, Outcome},
+        event::{Entry, Event, Failure, Outcome},
         plan::GuardReading,
         run::{Ask, Phase, StepPhase},
         spec::{RunbookKind, Variant},
@@ -162,11 +162,13 @@ pub(super) fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illeg
             expect(course, n, &from, "is done")?;
             end(course, n, StepPhase::Done, detail.clone(), at);
         }
-        Event::Failed { step, detail } => {
+        Event::Failed { step, detail, failure } => {
             let n = course.at_step(step)?;
             let from = [StepPhase::Checking, StepPhase::Observing, StepPhase::InDoubt];
             expect(course, n, &from, "fails")?;
-            nothing_left(course, n);
+            if *failure == Failure::Unseen {
+                nothing_left(course, n);
+            }
             let state = &mut course.shown.steps[n];
             state.phase = StepPhase::Failed;
             state.detail = detail.clone();

@@ -60,7 +60,7 @@ pub fn line(entry: &Entry) -> Option<SafeText> {
             Outcome::Unknown { why } => format!("{step} in doubt: {why}"),
         },
         Event::Done { step, detail } => format!("{step} done: {detail}"),
-        Event::Failed { step, detail } => format!("{step} failed: {detail}"),
+        Event::Failed { step, detail, .. } => format!("{step} failed: {detail}"),
         Event::Passed { step, reason } => format!("{step} passed over: {reason}"),
         Event::Parked { why, .. } => format!("parked: {why}"),
         Event::Switched { plan_hash, declaration, .. } => {

@@ -59,6 +59,7 @@ impl Machine {
                 let detail = SafeText::new(format!("{detail}{}", id.unwrap_or_default()));
                 Turn::append(Event::Done { step: self.id(n), detail })
             }
+            Stage::Back(Report::Looked(Observed::Failed(why))) => self.told(n, why),
             Stage::Back(Report::Looked(
                 Observed::InProgress(detail) | Observed::NotDone(detail) | Observed::Unclear(detail),
             )) => self.later_or_fail(n, "accepted, but not seen done within", &detail, now),
@@ -91,6 +92,7 @@ impl Machine {
                 self.show(n, &detail);
                 self.later(n, self.rules.poll, now)
             }
+            Observed::Failed(why) => self.told(n, why),
             Observed::Unclear(detail) => {
                 self.slots[n].agreed = None;
                 self.doubt(n, self.rules.doubt_max, &detail, now)

@@ -7,7 +7,12 @@ use std::time::Duration;
 use super::{Do, Errand, Machine, Moment, Ready, Report, Survey, Task, Way};
 use crate::{
     domain::{StepId, text::SafeText, time},
-    runbook::{event::Event, plan::PlannedStep, signal::TRIES_WALL, spec::OnFailure},
+    runbook::{
+        event::{Event, Failure},
+        plan::PlannedStep,
+        signal::TRIES_WALL,
+        spec::OnFailure,
+    },
 };
 
 /// Wall time between two turns at least, however fast estate time runs.
@@ -90,7 +95,12 @@ impl Machine {
             let reason = SafeText::new(format!("the runbook goes on without it: {detail}"));
             return Turn::append(Event::Passed { step, reason });
         }
-        Turn::append(Event::Failed { step, detail })
+        Turn::append(Event::Failed { step, detail, failure: Failure::Unseen })
+    }
+
+    /// At once: what has failed does not become done by waiting. Going on is a person's word, as after any failure.
+    pub(super) fn told(&self, n: usize, why: SafeText) -> Turn {
+        Turn::append(Event::Failed { step: self.id(n), detail: why, failure: Failure::Told })
     }
 
     /// One question at a time also means: a person who is asked about another step is not interrupted by a parking.

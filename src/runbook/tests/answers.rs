@@ -203,7 +203,11 @@ fn steps_that_do_not_wait_for_each_other_are_under_way_together_and_one_question
     tape.put(Event::Asked { ask: Ask::Key { step: "promote".into() } });
     assert_eq!(decide::of_step(&tape.course, 0), Next::Check(0), "the other branch goes on");
     assert!(tape.refuses(Event::Asked { ask: Ask::Key { step: "gone".into() } }), "one question at a time");
-    tape.put(Event::Failed { step: "gone".into(), detail: "2/4".into() });
+    tape.put(Event::Failed {
+        step: "gone".into(),
+        detail: "2/4".into(),
+        failure: crate::runbook::event::Failure::Unseen,
+    });
     assert_eq!(decide::of_step(&tape.course, 0), Next::Wait, "it parks when the question is answered");
 }
 

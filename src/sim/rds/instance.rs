@@ -179,6 +179,9 @@ impl Instance {
         if self.deleted.is_some_and(|deleted| deleted <= at) {
             return "deleting";
         }
+        if let Some(stuck) = faults.stuck(&self.id, at) {
+            return stuck;
+        }
         if let Some(promotion) = self.promotion(at) {
             let worked = self.worked(promotion.requested, at, faults);
             let (stopped, rebooted) = (STOPPING_REPLICATION, STOPPING_REPLICATION + self.reboot());
