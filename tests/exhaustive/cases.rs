@@ -11,8 +11,6 @@ pub struct Case {
     pub before: &'static [&'static str],
     /// Steps of the same runbook before it, as its file would say them.
     pub steps: &'static str,
-    /// The kind of the runbook.
-    pub of: &'static str,
     pub does: Does,
 }
 
@@ -49,11 +47,11 @@ impl Does {
 }
 
 const fn reads(kind: &'static str, app: &'static str, params: &'static str, does: Does) -> Case {
-    Case { kind, app, params, before: &[], steps: "", of: "failover", does }
+    Case { kind, app, params, before: &[], steps: "", does }
 }
 
 const fn acts(kind: &'static str, app: &'static str, operation: &'static str, params: &'static str) -> Case {
-    Case { kind, app, params, before: &[], steps: "", of: "failover", does: Does::Calls(operation) }
+    Case { kind, app, params, before: &[], steps: "", does: Does::Calls(operation) }
 }
 
 impl Case {
@@ -88,7 +86,6 @@ pub static CASES: &[Case] = &[
         steps: "[[step]]\nid = \"keep\"\ntitle = \"Keep\"\nkind = \"aurora.keep-unplanned-snapshot\"\ncomponent = \
                 \"global\"\n",
         before: &["dark", "failover", "light"],
-        of: "re-protect", // which goes to where the snapshot lies
         ..acts(
             "aurora.delete-snapshot",
             "aurora",
@@ -197,10 +194,9 @@ pub fn runbooks() -> Vec<String> {
         .iter()
         .map(|case| {
             format!(
-                "[runbook]\nid = \"{}\"\nkind = \"{}\"\ntitle = \"Only {}\"\nfor = [\"{}\"]\n\n{}\n[[step]]\nid \
+                "[runbook]\nid = \"{}\"\nkind = \"failover\"\ntitle = \"Only {}\"\nfor = [\"{}\"]\n\n{}\n[[step]]\nid \
                  = \"act\"\ntitle = \"Act\"\nkind = \"{}\"\n{}\n",
                 runbook_id(case),
-                case.of,
                 case.kind,
                 case.app,
                 case.steps,
