@@ -118,7 +118,8 @@ impl Store {
         }
         self.fill_general(need, budget);
         for (id, fact) in catalogue.observe(need, estate, &self.answers, now) {
-            self.facts.entry(id).or_default().absorb(fact);
+            let slot = self.facts.entry(id).or_default();
+            slot.absorb(fact.map(|seen| remembering(seen, slot.last.as_ref())));
         }
     }
 
@@ -226,6 +227,20 @@ impl Store {
     }
 }
 
+/// The last sample of a lag before it stopped bounds what is lost when its Region is gone, however late somebody
+/// decides: it outlives the hour that is asked for (field guide 2.6: when the primary Region dies the
+/// series stops).
+fn remembering(mut seen: Observation<Fact>, before: Option<&Observation<Fact>>) -> Observation<Fact> {
+    if let (Fact::Lag(now), Some(Fact::Lag(old))) = (&mut seen.value, before.map(|before| &before.value))
+        && now.points.is_empty()
+        && let Some(last) = old.newest()
+    {
+        now.points.push(last);
+        seen.data_time = last.at;
+    }
+    seen
+}
+
 fn general<T>(
     need: &Need,
     outcome: &Result<Reading<Payload>, ProbeError>,
@@ -248,4 +263,37 @@ fn general<T>(
         region: need.region(),
         budget,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fact::{Point, Series};
+
+    fn lag(points: &[(i64, f64)], read_at: i64) -> Observation<Fact> {
+        let points = points.iter().map(|(at, value)| Point { at: Timestamp::from_secs(*at), value: *value }).collect();
+        Observation {
+            value: Fact::Lag(Series { period: Duration::from_mins(1), points }),
+            data_time: Timestamp::from_secs(read_at - 3_600),
+            observed_at: Timestamp::from_secs(read_at),
+            source: "cloudwatch GetMetricData".into(),
+            region: RegionId::new("ap-south-2"),
+            budget: Duration::from_secs(90),
+        }
+    }
+
+    #[test]
+    fn the_last_lag_before_a_gap_is_known_after_the_hour_that_is_asked_for() {
+        let before = lag(&[(540, 0.7), (600, 0.8)], 700);
+        let seen = remembering(lag(&[], 9_000), Some(&before));
+        let Fact::Lag(series) = &seen.value else { panic!("{seen:?}") };
+        assert_eq!(series.newest().map(|point| (point.at.secs(), point.value)), Some((600, 0.8)));
+        assert_eq!((seen.data_time.secs(), seen.observed_at.secs()), (600, 9_000), "old data, read now");
+        let again = remembering(lag(&[], 9_100), Some(&seen));
+        assert_eq!(again.data_time.secs(), 600, "and it stays known");
+        let anew = remembering(lag(&[(9_180, 0.3)], 9_200), Some(&again));
+        assert!(matches!(&anew.value, Fact::Lag(series) if series.points.len() == 1), "until there is a newer one");
+        let never = remembering(lag(&[], 9_000), None);
+        assert!(matches!(&never.value, Fact::Lag(series) if series.points.is_empty()), "none is made up");
+    }
 }
