@@ -62,10 +62,18 @@ impl Home {
     }
 }
 
-/// Every step was taken, and nothing left out.
+/// Every step was taken, nothing left out, and no time lost between them.
 fn whole(state: &RunState) {
     let left: Vec<_> = state.steps.iter().filter(|step| step.phase != StepPhase::Done).collect();
     assert!(left.is_empty(), "{} for {}: {left:#?}", state.plan.runbook, state.plan.app);
+    let (took, _) = state.measured.as_ref().expect("written down at the end");
+    let overhead = took.overhead().expect("steps were taken");
+    assert!(
+        overhead <= 1.02,
+        "{} for {}: {overhead} of the critical path, {took:?}",
+        state.plan.runbook,
+        state.plan.app
+    );
 }
 
 /// Every record with a weight in what the simulator says, whatever it is nested in.

@@ -334,7 +334,11 @@ fn step_line(state: &State, run: &RunState, n: usize, step: &StepState, columns:
     let (glyph, role) = step_look(&step.phase);
     let planned = run.plan.step(&step.id);
     let beside = beside(&run.plan, n);
-    let room = if columns >= 110 { 40 } else { 32 };
+    let room = match columns {
+        0..110 => 32,
+        110..160 => 40,
+        _ => 60,
+    };
     let title = planned.map_or_else(|| step.id.to_string(), |p| p.title.to_string());
     let title = cut(&title, room).into_owned();
     let pad = " ".repeat(usize::from(room.saturating_sub(width(&title))));
