@@ -78,13 +78,10 @@ impl MutatingStep for DeleteSnapshot {
             Ok(snapshots) => snapshots,
             Err(why) => return Prepared::NotNow(why),
         };
-        match rds_delete_snapshot::made_by(&snapshots, PREFIX, &mark) {
-            None => Prepared::AlreadyDone(SafeText::new(format!("{region} lists nothing that step {step} made"))),
-            Some(found) if found.status.as_str() == "available" => Prepared::Send(Box::new(DeleteDbClusterSnapshot {
-                region: region.clone(),
-                snapshot: found.id.to_string(),
-            })),
-            Some(found) => Prepared::Busy(SafeText::new(format!("{} is {}", found.id, found.status))),
+        let made = rds_delete_snapshot::made_by(&snapshots, PREFIX, &mark);
+        match rds_delete_snapshot::to_delete(made, &step, region) {
+            Ok(snapshot) => Prepared::Send(Box::new(DeleteDbClusterSnapshot { region: region.clone(), snapshot })),
+            Err(instead) => instead,
         }
     }
 
@@ -100,13 +97,7 @@ impl MutatingStep for DeleteSnapshot {
         };
         match aurora::snapshots(eyes.reader, &sent.region).await {
             Err(why) => Observed::Unclear(why),
-            Ok(listed) => match listed.iter().find(|snapshot| snapshot.id.as_str() == id) {
-                None => Observed::Done(SafeText::new(format!("{} lists no {id} any more", sent.region))),
-                Some(found) if found.status.as_str() == "deleting" => {
-                    Observed::InProgress(SafeText::new(format!("{id} is deleting")))
-                }
-                Some(found) => Observed::NotDone(SafeText::new(format!("{id} is {}", found.status))),
-            },
+            Ok(listed) => rds_delete_snapshot::whether_gone(&listed, id, &sent.region),
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     aws::{WriteOp, rds::DeleteDbSnapshot},
-    domain::{CallDescription, Hazard, kind::ParamShape, resource::DbSnapshot, text::SafeText},
+    domain::{CallDescription, Hazard, RegionId, kind::ParamShape, resource::DbSnapshot, text::SafeText},
     runbook::{
         build::Outline,
         guards::LossBound,
@@ -68,6 +68,26 @@ impl StepKind for DeleteSnapshot {
     }
 }
 
+/// The id of what is to be deleted, of an instance or of a cluster; else what stands in the way of sending anything.
+pub(super) fn to_delete(found: Option<&DbSnapshot>, step: &str, region: &RegionId) -> Result<String, Prepared> {
+    match found {
+        None => Err(Prepared::AlreadyDone(SafeText::new(format!("{region} lists nothing that step {step} made")))),
+        Some(found) if found.status.as_str() == "available" => Ok(found.id.to_string()),
+        Some(found) => Err(Prepared::Busy(SafeText::new(format!("{} is {}", found.id, found.status)))),
+    }
+}
+
+/// What a list of the Region says of a deletion that was sent.
+pub(super) fn whether_gone(listed: &[DbSnapshot], id: &str, region: &RegionId) -> Observed {
+    match listed.iter().find(|snapshot| snapshot.id.as_str() == id) {
+        None => Observed::Done(SafeText::new(format!("{region} lists no {id} any more"))),
+        Some(found) if found.status.as_str() == "deleting" => {
+            Observed::InProgress(SafeText::new(format!("{id} is deleting")))
+        }
+        Some(found) => Observed::NotDone(SafeText::new(format!("{id} is {}", found.status))),
+    }
+}
+
 #[async_trait]
 impl MutatingStep for DeleteSnapshot {
     async fn prepare(&self, about: &StepContext<'_>, _planned: &[CallDescription], eyes: &Eyes<'_>) -> Prepared {
@@ -81,12 +101,9 @@ impl MutatingStep for DeleteSnapshot {
             Ok(snapshots) => snapshots,
             Err(why) => return Prepared::NotNow(why),
         };
-        match made_by(&snapshots, PREFIX, &mark) {
-            None => Prepared::AlreadyDone(SafeText::new(format!("{region} lists nothing that step {step} made"))),
-            Some(found) if found.status.as_str() == "available" => {
-                Prepared::Send(Box::new(DeleteDbSnapshot { region: region.clone(), snapshot: found.id.to_string() }))
-            }
-            Some(found) => Prepared::Busy(SafeText::new(format!("{} is {}", found.id, found.status))),
+        match to_delete(made_by(&snapshots, PREFIX, &mark), &step, region) {
+            Ok(snapshot) => Prepared::Send(Box::new(DeleteDbSnapshot { region: region.clone(), snapshot })),
+            Err(instead) => instead,
         }
     }
 
@@ -102,13 +119,7 @@ impl MutatingStep for DeleteSnapshot {
         };
         match rds::snapshots(eyes.reader, &sent.region).await {
             Err(why) => Observed::Unclear(why),
-            Ok(listed) => match listed.iter().find(|snapshot| snapshot.id.as_str() == id) {
-                None => Observed::Done(SafeText::new(format!("{} lists no {id} any more", sent.region))),
-                Some(found) if found.status.as_str() == "deleting" => {
-                    Observed::InProgress(SafeText::new(format!("{id} is deleting")))
-                }
-                Some(found) => Observed::NotDone(SafeText::new(format!("{id} is {}", found.status))),
-            },
+            Ok(listed) => whether_gone(&listed, id, &sent.region),
         }
     }
 
