@@ -116,6 +116,18 @@ fn fill(console: &mut State, phrase: &str) {
 }
 
 #[test]
+fn a_declaration_that_is_too_long_for_the_screen_keeps_its_mode_and_says_that_lines_are_cut() {
+    let cut = |size| {
+        let mut console = planned(size);
+        keys(&mut console, "D");
+        format!("{:?}", draw(&console))
+    };
+    let low = cut((80, 16));
+    assert!(low.contains("lines are cut here") && low.contains("data-loss"), "{low}");
+    assert!(!cut((120, 40)).contains("lines are cut here"));
+}
+
+#[test]
 fn a_wave_is_declared_by_its_whole_phrase_and_the_chord_only() {
     let mut console = planned((120, 40));
     assert_eq!(keys(&mut console, "D"), []);

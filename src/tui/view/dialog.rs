@@ -57,9 +57,18 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> 
     let border = if dialog.hazard >= Hazard::Disruptive { Role::DialogDanger } else { Role::DialogBorder };
     let inner = boxed(buffer, &state.styles, place, &dialog.title, border);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    // On a low screen the fields and the last line stay; what explains them is cut from the top.
+    // On a low screen the mode, the fields and the last line stay; what is cut between them is counted, never dropped
+    // without a word.
     let hidden = lines.len().saturating_sub(usize::from(inner.height));
     super::put_lines(buffer, &state.styles, inner, &lines, hidden);
+    if hidden > 0 {
+        let cut = format!("   {} lines are cut here: a taller screen shows them", hidden + 1);
+        let mut first = lines[0].clone();
+        first.push((cut, Role::Warning));
+        let top = Rect { height: 1, ..inner };
+        clear(buffer, &state.styles, top);
+        super::put_lines(buffer, &state.styles, top, &[first], 0);
+    }
     let (at, field) = cursor_line?;
     let row = at.checked_sub(hidden)? as u16;
     let x = inner.x + if field.want == Want::Mark { 1 } else { 2 + width(&field.value) };
