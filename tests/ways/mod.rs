@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -24,7 +24,7 @@ use pointsman::{
     probes,
     runbook::{
         plan::{Plan, PlanRequest},
-        run::{Answer, Ask, Declaration, Phase, RunState},
+        run::{Answer, Ask, Declaration, Phase, RunState, Runs},
         spec::RunbookSpec,
     },
     sim::{
@@ -33,6 +33,7 @@ use pointsman::{
     },
     steps,
 };
+use tokio::sync::watch;
 
 use crate::rig::{Direct, HYDERABAD, Hand, MUMBAI, Watching, folder};
 
@@ -45,10 +46,11 @@ struct Time {
     waits: Waits,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Waits {
-    /// The engine's: waiting moves it on, so far that what takes hours takes few looks.
-    ByStrides,
+    /// The engine's: waiting moves it on, so far that what takes hours takes few looks. It stands still while a person is
+    /// asked: who answers here takes no estate time, however late the machine lets them speak.
+    ByStrides(Arc<OnceLock<watch::Receiver<Arc<Runs>>>>),
     /// The collector's: it polls often on the wall, or a test would wait for its next cycle.
     OnTheWall,
 }
@@ -70,14 +72,22 @@ impl Clock for Time {
         estate / 500
     }
     fn idle(&self, wall: Duration) -> Duration {
-        match self.waits {
-            Waits::ByStrides => {
+        match &self.waits {
+            Waits::ByStrides(runs) if somebody_is_asked(runs) => wall.min(Duration::from_millis(1)),
+            Waits::ByStrides(_) => {
                 self.hand.advance(wall * 40);
                 Duration::ZERO
             }
             Waits::OnTheWall => wall,
         }
     }
+}
+
+fn somebody_is_asked(runs: &OnceLock<watch::Receiver<Arc<Runs>>>) -> bool {
+    let asked = |runs: &watch::Receiver<Arc<Runs>>| {
+        runs.borrow().list.iter().any(|run| matches!(run.phase, Phase::Waiting(_)))
+    };
+    runs.get().is_some_and(asked)
 }
 
 /// The way to AWS; it can be cut at this end.
@@ -228,6 +238,7 @@ impl Bridge {
         });
         let folder = folder();
         let outside = Arc::new(Simulated(Arc::new(Stand(Arc::clone(&sim)))));
+        let runs = Arc::new(OnceLock::new());
         let engine = Engine::open(EngineParts {
             store: Arc::new(SqliteStore::open(&folder.path().join("journal.db")).expect("the journal opens")),
             reader: connection.reader(),
@@ -235,12 +246,13 @@ impl Bridge {
             outside: outside.clone(),
             hands: Some(outside),
             facts: Arc::new(Seen(Arc::clone(&eyes))),
-            clock: time(Waits::ByStrides),
+            clock: time(Waits::ByStrides(Arc::clone(&runs))),
             estate,
             runbooks,
             permissions: Permissions::default(),
         })
         .expect("the engine opens");
+        runs.set(engine.watch()).expect("set once");
         Self { sim, hand, cut, engine, eyes, _folder: folder }
     }
 
