@@ -101,6 +101,7 @@ pub(super) fn read<'h, 'd, 'a>(
     }
     in_order(&mut steps);
     sound::cleanup(&steps, &places, report);
+    sound::attested(&steps, &places, report);
     Flow { steps, nested: nested_heads }
 }
 

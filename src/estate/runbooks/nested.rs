@@ -172,6 +172,9 @@ fn adopt(
     for step in &mut kept {
         step.id = named(&step.id);
         step.after = step.after.iter().map(named).collect();
+        for by in step.guards.iter_mut().filter_map(|spec| spec.guard.attested_by_mut()) {
+            *by = named(by);
+        }
         let mut all = conditions.to_vec();
         all.extend(step.conditions.iter().filter_map(|name| match given.get(name) {
             Some(Given::Outer(outer)) => Some(outer.clone()),

@@ -6,6 +6,7 @@ use super::Placed;
 use crate::domain::{StepId, diagnostic::nearest, document::Report};
 use crate::runbook::{
     bind,
+    guards_estate::CHECKLIST,
     spec::{self, StepSpec},
 };
 
@@ -28,6 +29,26 @@ pub(super) fn cleanup(steps: &[StepSpec], places: &BTreeMap<StepId, Range<usize>
         let message = format!("as a drill, step `{}` leaves a {what} that no later step takes away", step.id);
         let help = "add a step that clears it, with `only = \"drill\"`, or give this one `only = \"real\"`";
         report.warning("drill-without-cleanup", span, message, Some(help.to_owned()));
+    }
+}
+
+/// A guard that counts on a checklist that comes later, or is none, could never hold.
+pub(super) fn attested(steps: &[StepSpec], places: &BTreeMap<StepId, Range<usize>>, report: &Report) {
+    for (n, step) in steps.iter().enumerate() {
+        for by in step.guards.iter().filter_map(|spec| spec.guard.attested_by()) {
+            let before = steps[..n].iter().find(|earlier| earlier.id == *by);
+            if before.is_some_and(|earlier| earlier.kind == CHECKLIST) {
+                continue;
+            }
+            let span = places.get(&step.id).cloned().unwrap_or(0..0);
+            let message = format!("a guard of step `{}` counts on `{by}`: that is no checklist before it", step.id);
+            let checklists = steps[..n].iter().filter(|earlier| earlier.kind == CHECKLIST);
+            let help = nearest(by.as_str(), checklists.map(|earlier| earlier.id.as_str())).map_or_else(
+                || format!("a checklist is a step of kind `{CHECKLIST}`"),
+                |near| format!("did you mean \"{near}\"?"),
+            );
+            report.error("missing-reference", span, message, Some(help));
+        }
     }
 }
 
