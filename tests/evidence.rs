@@ -13,7 +13,11 @@ use std::{
 
 use pointsman::{
     domain::StepId,
-    runbook::run::{Answer, Ask, Phase, RunId},
+    engine::wave::{WaveDeclaration, WaveRequest},
+    runbook::{
+        run::{Answer, Ask, Phase, RunId},
+        spec::Variant,
+    },
     sim::fault::Down,
 };
 use rig::{Console, Death, HYDERABAD, Rig, declaration};
@@ -87,6 +91,34 @@ async fn the_evidence_of_a_failover_keeps_to_its_schema_and_holds_calls_facts_an
     let sections = ["exceptions", "declaration", "plan", "clocks", "loss", "leftovers", "words", "chain"];
     assert!(sections.iter().all(|section| json[section]["mode"] == *mode));
     assert!(json["steps"].as_array().expect("a list").iter().all(|step| step["mode"] == *mode));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_evidence_of_a_run_of_a_wave_says_what_was_typed_and_what_the_list_accepted_for_it() {
+    let rig = mumbai_gone();
+    let console = rig.console(Death::Never).await;
+    console.plan("payments-failover").await; // a wave is planned by what was read last
+    let request = WaveRequest {
+        role: "failover".into(),
+        apps: vec!["payments".into()],
+        parallel_max: 1,
+        variant: Variant::Whole,
+    };
+    let wave = console.engine.plan_wave(&request).await.expect("a wave");
+    let phrase = wave.phrase();
+    assert!(phrase.contains("1 app to Hyderabad, up to"), "{phrase}");
+    let said =
+        WaveDeclaration { who: "asha".into(), incident: "INC-4471".into(), phrase: phrase.clone(), outage_at: None };
+    console.engine.declare_wave(&wave, &said).await.expect("declared");
+    let json = exported(&rig);
+    let declared = &json["declaration"];
+    assert_eq!((&declared["app_typed"], &declared["region_typed"]), (&Value::Null, &Value::Null), "nobody typed them");
+    assert_eq!(declared["wave"]["phrase"], phrase);
+    assert!(declared["wave"]["accepts"].as_f64().is_some_and(|seconds| seconds > 0.0), "{declared:#}");
+    let markdown = stdout(&pointsman(&rig, &["evidence", "show", "1"]));
+    assert!(markdown.contains(&format!("typed: \"{phrase}\"")), "{markdown}");
+    assert!(markdown.contains("was accepted for this app with the list of its wave"), "{markdown}");
+    assert!(!markdown.contains("No loss of data was asked about") && !markdown.contains("Typed: app"), "{markdown}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -104,10 +104,25 @@ pub struct Declared {
     /// ARN of the caller, or how it is known.
     pub principal: SafeText,
     pub incident: SafeText,
-    pub app_typed: SafeText,
-    pub region_typed: SafeText,
+    /// Null for a run of a wave: the phrase of the list was typed.
+    pub app_typed: Option<SafeText>,
+    pub region_typed: Option<SafeText>,
+    pub wave: Option<OfWave>,
     /// Take-overs and renewed declarations after the first.
     pub later: Vec<Later>,
+}
+
+/// The list that the run was one of.
+#[derive(Clone, Debug, Serialize)]
+pub struct OfWave {
+    pub id: String,
+    /// From 1.
+    pub ordinal: u32,
+    pub size: u32,
+    /// As typed for the whole list.
+    pub phrase: SafeText,
+    /// Up to this the list gave the app; null: no loss was accepted for it.
+    pub accepts: Option<Seconds>,
 }
 
 #[derive(Clone, Debug, Serialize)]

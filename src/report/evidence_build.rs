@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::evidence::{
     AcceptedLoss, Answered, CallPart, ChainPart, Checked, Clocks, Declared, Evidence, Exceptions, GuardPart, Later,
-    Leaves, LeftBehind, Leftovers, Loss, Moment, Overridden, Param, PlanPart, RecordPart, Recorded, SCHEMA, Said,
-    Seconds, Skipped, StepPart, Verdict, Window, Words,
+    Leaves, LeftBehind, Leftovers, Loss, Moment, OfWave, Overridden, Param, PlanPart, RecordPart, Recorded, SCHEMA,
+    Said, Seconds, Skipped, StepPart, Verdict, Window, Words,
 };
 use crate::{
     domain::{SafeText, StepId},
@@ -151,8 +151,15 @@ fn declared(course: &Course, records: &[Recorded], mode: String) -> Declared {
         who: declaration.who.clone(),
         principal: principal.clone(),
         incident: declaration.incident.clone(),
-        app_typed: SafeText::new(&declaration.app),
-        region_typed: SafeText::new(&declaration.region),
+        app_typed: declaration.wave.is_none().then(|| SafeText::new(&declaration.app)),
+        region_typed: declaration.wave.is_none().then(|| SafeText::new(&declaration.region)),
+        wave: declaration.wave.as_ref().map(|mark| OfWave {
+            id: mark.id.clone(),
+            ordinal: mark.ordinal,
+            size: mark.size,
+            phrase: mark.phrase.clone(),
+            accepts: mark.accepts.map(Seconds),
+        }),
         later: later.collect(),
     }
 }

@@ -96,14 +96,20 @@ fn declaration(out: &mut String, evidence: &Evidence) {
     heading(out, "Declaration and plan", &declared.mode);
     let _ = writeln!(
         out,
-        "- Declared {} by {} as {}: {}\n- Typed: app {}, Region {}",
+        "- Declared {} by {} as {}: {}",
         time(declared.at),
         cell(&declared.who),
         cell(&declared.principal),
         cell(&declared.incident),
-        cell(&declared.app_typed),
-        cell(&declared.region_typed),
     );
+    if let (Some(app), Some(region)) = (&declared.app_typed, &declared.region_typed) {
+        let _ = writeln!(out, "- Typed: app {}, Region {}", cell(app), cell(region));
+    }
+    if let Some(wave) = &declared.wave {
+        let phrase = cell(&wave.phrase);
+        let of = format!("number {} of {} apps in wave `{}`", wave.ordinal, wave.size, wave.id);
+        let _ = writeln!(out, "- Declared with the list, {of}; typed: \"{phrase}\"");
+    }
     for later in &declared.later {
         let (what, by) = (cell(&later.what), cell(&later.by));
         let _ = writeln!(out, "- {}: {what}, by {by} (record {})", time(later.at), later.seq);
@@ -153,8 +159,13 @@ fn loss(out: &mut String, evidence: &Evidence) {
         None => format!("Writes up to {} must be accounted for; nothing says from when on", time(window.to)),
     };
     let _ = writeln!(out, "{said}: {}.", cell(&window.basis));
-    if evidence.loss.accepted.is_empty() {
-        out.push_str("No loss of data was asked about.\n");
+    let listed = evidence.declaration.wave.as_ref().map(|wave| wave.accepts);
+    match listed {
+        Some(Some(Seconds(rung))) => {
+            let _ = writeln!(out, "Up to {} was accepted for this app with the list of its wave.", short(rung));
+        }
+        _ if evidence.loss.accepted.is_empty() => out.push_str("No loss of data was asked about.\n"),
+        _ => {}
     }
     for loss in &evidence.loss.accepted {
         let bound =

@@ -159,7 +159,7 @@ pub fn judge(course: &Course, n: usize, readings: &[GuardReading], loss: Option<
     }
 }
 
-/// A wave was confirmed as one list with one phrase: up to the loss that it names, nothing more is asked.
+/// A wave was confirmed as one list with one phrase: up to the loss that the list gave the app, nothing more is asked.
 fn of_wave(wave: &WaveMark, planned: &PlannedStep, readings: &[GuardReading], loss: Option<&LossBound>) -> Judged {
     let covered = match (planned.hazard, loss.map(|loss| loss.bound)) {
         (Hazard::DataLoss, Some(Some(bound))) => wave.accepts.is_some_and(|accepts| bound <= accepts),

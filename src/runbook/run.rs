@@ -51,8 +51,11 @@ pub struct WaveMark {
     pub after: Vec<AppId>,
     /// Runs of the wave that are under way at the same time, at most.
     pub parallel_max: u32,
-    /// The rung of data loss that the phrase named; `None`: no loss was accepted.
+    /// The rung of data loss that the list gave *this* app; `None`: none was accepted for it.
     pub accepts: Option<Duration>,
+    /// What was typed for the whole list.
+    #[serde(default)]
+    pub phrase: SafeText,
 }
 
 #[derive(Clone, Debug, PartialEq)]

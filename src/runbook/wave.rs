@@ -258,7 +258,11 @@ impl Wave {
                 size: self.items.len() as u32,
                 after: item.after.clone(),
                 parallel_max: self.parallel_max,
-                accepts: self.accepts,
+                accepts: match item.loss {
+                    Loss::UpTo(rung) => Some(rung),
+                    Loss::Nothing | Loss::Unbounded => None,
+                },
+                phrase: SafeText::new(self.phrase()),
             }),
         };
         self.items.iter().enumerate().map(of).collect()
@@ -322,6 +326,18 @@ mod tests {
         let marks: Vec<&WaveMark> = said.iter().filter_map(|said| said.wave.as_ref()).collect();
         assert_eq!(marks.iter().map(|mark| mark.ordinal).collect::<Vec<_>>(), [1, 2, 3]);
         assert!(marks.iter().all(|mark| mark.id == wave.id && mark.parallel_max == 2));
+        assert!(marks.iter().all(|mark| mark.phrase.as_str() == wave.phrase()));
+    }
+
+    #[test]
+    fn the_largest_loss_of_the_list_is_accepted_for_no_app_but_its_own() {
+        let items =
+            vec![(plan("core", None), vec![]), (plan("cards", Some(3_000)), vec![]), (plan("web", Some(9)), vec![])];
+        let wave = wave(items, Vec::new(), 2).expect("a wave");
+        assert_eq!(wave.phrase(), "3 apps to Hyderabad, up to 1 h");
+        let said = wave.declarations(&"asha".into(), &"INC-1".into(), None);
+        let accepted: Vec<Option<u64>> = said.iter().map(|said| Some(said.wave.as_ref()?.accepts?.as_secs())).collect();
+        assert_eq!(accepted, [None, Some(3_600), Some(10)]);
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn declared(rng: &mut Rng, apps: &[AppSpec], weather: Weather) -> Vec<(usize, u6
                 after,
                 parallel_max,
                 accepts,
+                phrase: SafeText::default(),
             };
             runs.push((n, 0, Some(mark)));
         } else {

@@ -214,8 +214,15 @@ fn steps_that_do_not_wait_for_each_other_are_under_way_together_and_one_question
 #[test]
 fn the_list_of_a_wave_confirms_the_first_attempt_only() {
     let mut tape = Tape::at_promote(Hazard::Disruptive);
-    tape.course.shown.declaration.wave =
-        Some(WaveMark { id: "list".into(), ordinal: 1, size: 2, after: Vec::new(), parallel_max: 1, accepts: None });
+    tape.course.shown.declaration.wave = Some(WaveMark {
+        id: "list".into(),
+        ordinal: 1,
+        size: 2,
+        after: Vec::new(),
+        parallel_max: 1,
+        accepts: None,
+        phrase: "2 apps to Hyderabad".into(),
+    });
     assert_eq!(decide::judge(&tape.course, 1, &readings(Holds::Yes), None), Judged::Go);
     tape.intended().sent().outcome(Outcome::Refused { code: "x".into(), message: "y".into(), request_id: None });
     tape.put(Event::Parked { step: Some("promote".into()), why: "refused".into() })
