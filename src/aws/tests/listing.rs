@@ -20,10 +20,8 @@ fn number(asked: &Asked) -> usize {
 }
 
 fn page(clusters: &[usize], next: Option<usize>) -> Reaction {
-    let clusters: String = clusters
-        .iter()
-        .map(|n| format!("<DBCluster><DBClusterIdentifier>c{n}</DBClusterIdentifier></DBCluster>"))
-        .collect();
+    let cluster = |n| format!("<DBCluster><DBClusterIdentifier>c{n}</DBClusterIdentifier></DBCluster>");
+    let clusters = clusters.iter().map(cluster).collect::<Vec<_>>().concat();
     let marker = next.map(|next| format!("<Marker>{next}</Marker>")).unwrap_or_default();
     let result = format!("<DBClusters>{clusters}</DBClusters>{marker}");
     answer(
