@@ -17,7 +17,7 @@ use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use pointsman::{
     clock::SystemClock,
-    domain::{Clock, Timestamp},
+    domain::Clock,
     estate::{self, Source},
     probes,
     sim::{
@@ -118,11 +118,6 @@ fn pointsman(home: &Path, arguments: &[&str]) -> Command {
     command.env("HOME", home).env("POINTSMAN_STATE", home.join("state")).env("AWS_EC2_METADATA_DISABLED", "true");
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     command
-}
-
-async fn ended(command: &mut Command) -> Output {
-    let ended = tokio::time::timeout(STUCK, command.output()).await;
-    ended.expect("it ends within the bound").expect("it starts")
 }
 
 fn text(output: &Output) -> String {
@@ -261,59 +256,51 @@ async fn a_certificate_that_is_not_to_be_trusted_is_refused_in_words() {
     futures_util::future::join_all(looks).await;
 }
 
-/// Both profiles of the bundled estate get what `credentials` writes, in the words of a `credential_process`; the roles
-/// are assumed on top. For each service its own address: one for all would be taken for a stand-in that needs no
-/// credentials.
-fn with_profiles(mut command: Command, home: &Path, aws: &Aws, process: &str) -> Command {
-    let profiles = ["bank-mumbai", "bank-hyderabad"].map(|name| format!("[profile {name}]\n{process}\n"));
-    let config = home.join("config");
-    fs::write(&config, profiles.concat()).expect("writable");
-    command.env("AWS_CONFIG_FILE", config);
-    for service in ["RDS", "CLOUDWATCH", "BACKUP", "ROUTE_53", "STS"] {
-        command.env(format!("AWS_ENDPOINT_URL_{service}"), &aws.url);
-    }
-    command
-}
-
-/// A program that gives keys with a token, which end so much later.
-fn session(home: &Path, ends: Timestamp) -> String {
-    let keys = serde_json::json!({
-        "Version": 1, "AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "none", "SessionToken": "none",
-        "Expiration": ends.rfc3339(),
-    });
-    let file = home.join("keys.json");
-    fs::write(&file, keys.to_string()).expect("writable");
-    format!("credential_process = /bin/cat {}", file.display())
-}
-
+/// A console of the bundled estate, whose Regions are reached by a profile and a role each.
 struct Signed {
     home: tempfile::TempDir,
     aws: Aws,
-    process: String,
+    /// What the config file says of the profiles of Mumbai and of Hyderabad.
+    profiles: [String; 2],
 }
 
 impl Signed {
-    /// In to the simulated bank for so long from now.
+    /// In for so long from now: a program gives keys with a token that ends then.
     async fn lasting(lasts: Duration) -> Self {
-        let aws = Aws::start(&Source::Bundled, Named::Simulator).await;
         let home = tempfile::tempdir().expect("a folder");
-        let process = session(home.path(), SystemClock::default().wall() + lasts);
-        Self { home, aws, process }
+        let ends = SystemClock::default().wall() + lasts;
+        let keys = serde_json::json!({
+            "Version": 1, "AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "none", "SessionToken": "none",
+            "Expiration": ends.rfc3339(),
+        });
+        let file = home.path().join("keys.json");
+        fs::write(&file, keys.to_string()).expect("writable");
+        let process = format!("credential_process = /bin/cat {}", file.display());
+        let aws = Aws::start(&Source::Bundled, Named::Simulator).await;
+        Self { home, aws, profiles: [process.clone(), process] }
     }
 
+    /// For each service an address of its own: one for all would be taken for a stand-in that needs no credentials.
     async fn says(&self, arguments: &[&str]) -> Output {
-        let command = pointsman(self.home.path(), arguments);
-        ended(&mut with_profiles(command, self.home.path(), &self.aws, &self.process)).await
+        let config = self.home.path().join("config");
+        let [mumbai, hyderabad] = &self.profiles;
+        fs::write(&config, format!("[profile bank-mumbai]\n{mumbai}\n[profile bank-hyderabad]\n{hyderabad}\n"))
+            .expect("writable");
+        let mut command = pointsman(self.home.path(), arguments);
+        command.env("AWS_CONFIG_FILE", config);
+        for service in ["RDS", "CLOUDWATCH", "BACKUP", "ROUTE_53", "STS"] {
+            command.env(format!("AWS_ENDPOINT_URL_{service}"), &self.aws.url);
+        }
+        let ended = tokio::time::timeout(STUCK, command.output()).await;
+        ended.expect("it ends within the bound").expect("it starts")
     }
 }
-
-const SWITCHOVER: [&str; 3] = ["payments-switchover", "--app", "payments"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ends_before_the_run_would_is_named_by_plan_and_run_and_nothing_begins() {
     let signed = Signed::lasting(Duration::from_mins(3)).await;
     for command in ["plan", "run"] {
-        let output = signed.says(&[&[command], &SWITCHOVER[..]].concat()).await;
+        let output = signed.says(&[command, "payments-switchover", "--app", "payments"]).await;
         let said = text(&output);
         assert_eq!(output.status.code(), BLOCKED, "{command}: {said}");
         for region in ["ap-south-1", "ap-south-2", "us-east-1"] {
@@ -329,10 +316,10 @@ async fn a_session_that_ends_before_the_run_would_is_named_by_plan_and_run_and_n
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_outlives_the_run_holds_nothing_back() {
     let signed = Signed::lasting(Duration::from_hours(1)).await;
-    let plan = signed.says(&[&["plan"], &SWITCHOVER[..]].concat()).await;
+    let plan = signed.says(&["plan", "payments-switchover", "--app", "payments"]).await;
     assert_eq!(plan.status.code(), Some(0), "{}", text(&plan));
     assert!(!text(&plan).contains("session"), "{}", text(&plan));
-    let run = signed.says(&[&["run"], &SWITCHOVER[..]].concat()).await;
+    let run = signed.says(&["run", "payments-switchover", "--app", "payments"]).await;
     assert!(text(&run).contains("the input ended before the declaration"), "{}", text(&run));
 }
 
@@ -356,10 +343,21 @@ async fn credentials_that_cannot_be_had_behind_a_role_are_not_taken_for_a_region
         ("credential_process = echo the sign-in has expired >&2; false", "caller unknown, credentials expired"),
     ];
     for (process, words) in table {
-        let signed = Signed { process: process.to_owned(), ..Signed::lasting(Duration::ZERO).await };
-        let plan = signed.says(&[&["plan"], &SWITCHOVER[..]].concat()).await;
+        let profiles = [process.to_owned(), process.to_owned()];
+        let signed = Signed { profiles, ..Signed::lasting(Duration::ZERO).await };
+        let plan = signed.says(&["plan", "payments-switchover", "--app", "payments"]).await;
         assert_eq!(plan.status.code(), BLOCKED, "{}", text(&plan));
         assert!(text(&plan).contains(words), "{process}: {}", text(&plan));
         assert!(!text(&plan).contains("nothing answers"), "{process}: {}", text(&plan));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_fails_for_mumbai_alone_does_not_make_mumbai_dark() {
+    let mut signed = Signed::lasting(Duration::from_hours(1)).await;
+    signed.profiles[0] = "credential_process = /bin/false".to_owned();
+    let status = text(&signed.says(&["status"]).await);
+    let head = status.lines().next().unwrap_or_default();
+    assert!(head.contains("Mumbai ap-south-1 no credentials"), "{status}");
+    assert!(head.contains("Hyderabad ap-south-2 reachable"), "{status}");
 }
