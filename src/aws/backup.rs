@@ -7,7 +7,7 @@ use super::{
     connection::ServiceClients,
     convert::{arn_name, arn_region, count, date_time, opt_time, safe},
     error::CallError,
-    operation::{Answered, Page, ReadOp, Site, pages},
+    operation::{Answered, ReadOp, Site, pages},
 };
 use crate::domain::{
     CallDescription, RegionId, Timestamp,
@@ -47,19 +47,12 @@ impl ReadOp for ListBackupJobs {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<Job>>, CallError> {
-        let (site, backup) = (self.site(), &clients.region(&self.region)?.backup);
-        pages(|token| {
-            let request = backup
-                .list_backup_jobs()
-                .by_created_after(date_time(self.created_after))
-                .max_results(PAGE)
-                .set_next_token(token);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let items = output.backup_jobs().iter().filter_map(|raw| backup_job(raw, &self.region)).collect();
-                Ok(Page { items, next: output.next_token, request_id })
-            }
+        let backup = &clients.region(&self.region)?.backup;
+        let request = backup.list_backup_jobs().by_created_after(date_time(self.created_after)).max_results(PAGE);
+        let ask = |token| request.clone().set_next_token(token).send();
+        pages(clients, &self.site(), ask, |page| {
+            let items = page.backup_jobs().iter().filter_map(|raw| backup_job(raw, &self.region)).collect();
+            (items, page.next_token)
         })
         .await
     }
@@ -115,19 +108,12 @@ impl ReadOp for ListCopyJobs {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<Job>>, CallError> {
-        let (site, backup) = (self.site(), &clients.region(&self.region)?.backup);
-        pages(|token| {
-            let request = backup
-                .list_copy_jobs()
-                .by_created_after(date_time(self.created_after))
-                .max_results(PAGE)
-                .set_next_token(token);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let items = output.copy_jobs().iter().filter_map(|raw| copy_job(raw, &self.region)).collect();
-                Ok(Page { items, next: output.next_token, request_id })
-            }
+        let backup = &clients.region(&self.region)?.backup;
+        let request = backup.list_copy_jobs().by_created_after(date_time(self.created_after)).max_results(PAGE);
+        let ask = |token| request.clone().set_next_token(token).send();
+        pages(clients, &self.site(), ask, |page| {
+            let items = page.copy_jobs().iter().filter_map(|raw| copy_job(raw, &self.region)).collect();
+            (items, page.next_token)
         })
         .await
     }
@@ -183,19 +169,12 @@ impl ReadOp for ListRestoreJobs {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<Job>>, CallError> {
-        let (site, backup) = (self.site(), &clients.region(&self.region)?.backup);
-        pages(|token| {
-            let request = backup
-                .list_restore_jobs()
-                .by_created_after(date_time(self.created_after))
-                .max_results(PAGE)
-                .set_next_token(token);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let items = output.restore_jobs().iter().filter_map(|raw| restore_job(raw, &self.region)).collect();
-                Ok(Page { items, next: output.next_token, request_id })
-            }
+        let backup = &clients.region(&self.region)?.backup;
+        let request = backup.list_restore_jobs().by_created_after(date_time(self.created_after)).max_results(PAGE);
+        let ask = |token| request.clone().set_next_token(token).send();
+        pages(clients, &self.site(), ask, |page| {
+            let items = page.restore_jobs().iter().filter_map(|raw| restore_job(raw, &self.region)).collect();
+            (items, page.next_token)
         })
         .await
     }
@@ -260,21 +239,17 @@ impl ReadOp for ListRecoveryPointsByBackupVault {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<RecoveryPoint>>, CallError> {
-        let (site, backup) = (self.site(), &clients.region(&self.region)?.backup);
-        pages(|token| {
-            let request = backup
-                .list_recovery_points_by_backup_vault()
-                .backup_vault_name(&self.vault)
-                .set_by_resource_arn(self.resource.clone())
-                .by_created_after(date_time(self.created_after))
-                .max_results(PAGE)
-                .set_next_token(token);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let items = output.recovery_points().iter().filter_map(|raw| point(raw, &self.vault)).collect();
-                Ok(Page { items, next: output.next_token, request_id })
-            }
+        let backup = &clients.region(&self.region)?.backup;
+        let request = backup
+            .list_recovery_points_by_backup_vault()
+            .backup_vault_name(&self.vault)
+            .set_by_resource_arn(self.resource.clone())
+            .by_created_after(date_time(self.created_after))
+            .max_results(PAGE);
+        let ask = |token| request.clone().set_next_token(token).send();
+        pages(clients, &self.site(), ask, |page| {
+            let items = page.recovery_points().iter().filter_map(|raw| point(raw, &self.vault)).collect();
+            (items, page.next_token)
         })
         .await
     }
@@ -373,25 +348,22 @@ impl ReadOp for ListBackupVaults {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<Vault>>, CallError> {
-        let (site, backup) = (self.site(), &clients.region(&self.region)?.backup);
-        pages(|token| {
-            let request = backup.list_backup_vaults().max_results(PAGE).set_next_token(token);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let vault = |raw: &aws_sdk_backup::types::BackupVaultListMember| Vault {
-                    name: safe(raw.backup_vault_name()),
-                    arn: raw.backup_vault_arn().unwrap_or_default().to_owned(),
-                    region: self.region.clone(),
-                    locked: raw.locked().unwrap_or(false),
-                    min_retention_days: days(raw.min_retention_days()),
-                    max_retention_days: days(raw.max_retention_days()),
-                    points: count(raw.number_of_recovery_points()),
-                    state: raw.vault_state().map(|state| SafeText::new(state.as_str())),
-                };
-                let items = output.backup_vault_list().iter().map(vault).collect();
-                Ok(Page { items, next: output.next_token, request_id })
-            }
+        let backup = &clients.region(&self.region)?.backup;
+        let request = backup.list_backup_vaults().max_results(PAGE);
+        let ask = |token| request.clone().set_next_token(token).send();
+        pages(clients, &self.site(), ask, |page| {
+            let vault = |raw: &aws_sdk_backup::types::BackupVaultListMember| Vault {
+                name: safe(raw.backup_vault_name()),
+                arn: raw.backup_vault_arn().unwrap_or_default().to_owned(),
+                region: self.region.clone(),
+                locked: raw.locked().unwrap_or(false),
+                min_retention_days: days(raw.min_retention_days()),
+                max_retention_days: days(raw.max_retention_days()),
+                points: count(raw.number_of_recovery_points()),
+                state: raw.vault_state().map(|state| SafeText::new(state.as_str())),
+            };
+            let items = page.backup_vault_list().iter().map(vault).collect();
+            (items, page.next_token)
         })
         .await
     }
@@ -425,20 +397,17 @@ impl ReadOp for ListBackupPlans {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<BackupPlan>>, CallError> {
-        let (site, backup) = (self.site(), &clients.region(&self.region)?.backup);
-        pages(|token| {
-            let request = backup.list_backup_plans().max_results(PAGE).set_next_token(token);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let plan = |raw: &aws_sdk_backup::types::BackupPlansListMember| BackupPlan {
-                    id: safe(raw.backup_plan_id()),
-                    name: safe(raw.backup_plan_name()),
-                    last_execution: opt_time(raw.last_execution_date()),
-                };
-                let items = output.backup_plans_list().iter().map(plan).collect();
-                Ok(Page { items, next: output.next_token, request_id })
-            }
+        let backup = &clients.region(&self.region)?.backup;
+        let request = backup.list_backup_plans().max_results(PAGE);
+        let ask = |token| request.clone().set_next_token(token).send();
+        pages(clients, &self.site(), ask, |page| {
+            let plan = |raw: &aws_sdk_backup::types::BackupPlansListMember| BackupPlan {
+                id: safe(raw.backup_plan_id()),
+                name: safe(raw.backup_plan_name()),
+                last_execution: opt_time(raw.last_execution_date()),
+            };
+            let items = page.backup_plans_list().iter().map(plan).collect();
+            (items, page.next_token)
         })
         .await
     }

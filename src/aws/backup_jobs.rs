@@ -12,7 +12,7 @@ use super::{
     connection::ServiceClients,
     convert::{date_time, opt_time, safe},
     error::CallError,
-    operation::{Accepted, Answered, Page, ReadOp, Site, WriteOp, pages},
+    operation::{Accepted, Answered, ReadOp, Site, WriteOp, pages},
     write::WritingClients,
 };
 use crate::domain::{
@@ -369,49 +369,52 @@ impl ReadOp for ListStartedJobs {
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<StartedJob>>, CallError> {
         let (site, backup) = (self.site(), &clients.region(&self.region)?.backup);
         let after = date_time(self.created_after);
-        pages(|token| {
-            let site = &site;
-            async move {
-                Ok(match self.kind {
-                    JobKind::Backup => {
-                        let request = backup.list_backup_jobs().by_resource_arn(&self.resource).by_created_after(after);
-                        let (output, request_id) = clients.call(site, 0, request.set_next_token(token).send()).await?;
-                        let jobs = output.backup_jobs().iter().filter(|raw| raw.created_by().is_none());
-                        let items = jobs.map(|raw| StartedJob {
-                            message: said(raw.status_message()),
-                            percent: said(raw.percent_done()),
-                            created: opt_time(raw.creation_date()),
-                            makes: raw.recovery_point_arn().map(str::to_owned),
-                            ..StartedJob::new(raw.backup_job_id(), raw.state().map_or("", |state| state.as_str()))
-                        });
-                        Page { items: items.collect(), next: output.next_token, request_id }
-                    }
-                    JobKind::Copy => {
-                        let request = backup.list_copy_jobs().by_resource_arn(&self.resource).by_created_after(after);
-                        let (output, request_id) = clients.call(site, 0, request.set_next_token(token).send()).await?;
-                        let jobs = output.copy_jobs().iter().filter(|raw| raw.created_by().is_none());
-                        Page { items: jobs.map(copy_job).collect(), next: output.next_token, request_id }
-                    }
-                    JobKind::Restore => {
-                        let request = backup.list_restore_jobs().by_created_after(after);
-                        let (output, request_id) = clients.call(site, 0, request.set_next_token(token).send()).await?;
-                        let ours = output.restore_jobs().iter().filter(|raw| {
-                            raw.created_by().is_none() && raw.source_resource_arn() == Some(self.resource.as_str())
-                        });
-                        let items = ours.map(|raw| StartedJob {
-                            message: said(raw.status_message()),
-                            percent: said(raw.percent_done()),
-                            created: opt_time(raw.creation_date()),
-                            makes: raw.created_resource_arn().map(str::to_owned),
-                            source_point: raw.recovery_point_arn().map(str::to_owned),
-                            ..StartedJob::new(raw.restore_job_id(), raw.status().map_or("", |status| status.as_str()))
-                        });
-                        Page { items: items.collect(), next: output.next_token, request_id }
-                    }
+        match self.kind {
+            JobKind::Backup => {
+                let request = backup.list_backup_jobs().by_resource_arn(&self.resource).by_created_after(after);
+                let ask = |token| request.clone().set_next_token(token).send();
+                pages(clients, &site, ask, |page| {
+                    let jobs = page.backup_jobs().iter().filter(|raw| raw.created_by().is_none());
+                    let items = jobs.map(|raw| StartedJob {
+                        message: said(raw.status_message()),
+                        percent: said(raw.percent_done()),
+                        created: opt_time(raw.creation_date()),
+                        makes: raw.recovery_point_arn().map(str::to_owned),
+                        ..StartedJob::new(raw.backup_job_id(), raw.state().map_or("", |state| state.as_str()))
+                    });
+                    (items.collect(), page.next_token)
                 })
+                .await
             }
-        })
-        .await
+            JobKind::Copy => {
+                let request = backup.list_copy_jobs().by_resource_arn(&self.resource).by_created_after(after);
+                let ask = |token| request.clone().set_next_token(token).send();
+                pages(clients, &site, ask, |page| {
+                    let jobs = page.copy_jobs().iter().filter(|raw| raw.created_by().is_none());
+                    (jobs.map(copy_job).collect(), page.next_token)
+                })
+                .await
+            }
+            JobKind::Restore => {
+                let request = backup.list_restore_jobs().by_created_after(after);
+                let ask = |token| request.clone().set_next_token(token).send();
+                pages(clients, &site, ask, |page| {
+                    let ours = page.restore_jobs().iter().filter(|raw| {
+                        raw.created_by().is_none() && raw.source_resource_arn() == Some(self.resource.as_str())
+                    });
+                    let items = ours.map(|raw| StartedJob {
+                        message: said(raw.status_message()),
+                        percent: said(raw.percent_done()),
+                        created: opt_time(raw.creation_date()),
+                        makes: raw.created_resource_arn().map(str::to_owned),
+                        source_point: raw.recovery_point_arn().map(str::to_owned),
+                        ..StartedJob::new(raw.restore_job_id(), raw.status().map_or("", |status| status.as_str()))
+                    });
+                    (items.collect(), page.next_token)
+                })
+                .await
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     connection::ServiceClients,
     convert::{date_time, opt_time, safe, time},
     error::CallError,
-    operation::{Answered, PAGES_MAX, Page, ReadOp, Site, pages},
+    operation::{Answered, PAGES_MAX, ReadOp, Site, pages},
 };
 use crate::domain::{
     CallDescription, ProbeFailure, RegionId, Timestamp,
@@ -193,19 +193,13 @@ impl ReadOp for ListMetrics {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<MetricId>>, CallError> {
-        let (site, cloudwatch) = (self.site(), &clients.region(&self.region)?.cloudwatch);
-        pages(|token| {
-            let request = cloudwatch
-                .list_metrics()
-                .set_namespace(self.namespace.clone())
-                .set_metric_name(self.name.clone())
-                .set_next_token(token);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let items = output.metrics().iter().map(metric_id).collect();
-                Ok(Page { items, next: output.next_token, request_id })
-            }
+        let cloudwatch = &clients.region(&self.region)?.cloudwatch;
+        let request =
+            cloudwatch.list_metrics().set_namespace(self.namespace.clone()).set_metric_name(self.name.clone());
+        let ask = |token| request.clone().set_next_token(token).send();
+        pages(clients, &self.site(), ask, |page| {
+            let items = page.metrics().iter().map(metric_id).collect();
+            (items, page.next_token)
         })
         .await
     }
@@ -241,36 +235,32 @@ impl ReadOp for DescribeAlarms {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<Alarm>>, CallError> {
-        let (site, cloudwatch) = (self.site(), &clients.region(&self.region)?.cloudwatch);
-        pages(|token| {
-            let request = cloudwatch
-                .describe_alarms()
-                .alarm_types(AlarmType::MetricAlarm)
-                .alarm_types(AlarmType::CompositeAlarm)
-                .max_records(100)
-                .set_next_token(token);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let metric = output.metric_alarms().iter().map(|raw| Alarm {
-                    name: safe(raw.alarm_name()),
-                    composite: false,
-                    state: alarm_state(raw.state_value()),
-                    reason: raw.state_reason().map(SafeText::new),
-                    since: opt_time(raw.state_transitioned_timestamp().or(raw.state_updated_timestamp())),
-                    silent: raw.actions_enabled() == Some(false),
-                });
-                let composite = output.composite_alarms().iter().map(|raw| Alarm {
-                    name: safe(raw.alarm_name()),
-                    composite: true,
-                    state: alarm_state(raw.state_value()),
-                    reason: raw.state_reason().map(SafeText::new),
-                    since: opt_time(raw.state_transitioned_timestamp().or(raw.state_updated_timestamp())),
-                    silent: raw.actions_enabled() == Some(false),
-                });
-                let items = metric.chain(composite).collect();
-                Ok(Page { items, next: output.next_token, request_id })
-            }
+        let cloudwatch = &clients.region(&self.region)?.cloudwatch;
+        let request = cloudwatch
+            .describe_alarms()
+            .alarm_types(AlarmType::MetricAlarm)
+            .alarm_types(AlarmType::CompositeAlarm)
+            .max_records(100);
+        let ask = |token| request.clone().set_next_token(token).send();
+        pages(clients, &self.site(), ask, |page| {
+            let metric = page.metric_alarms().iter().map(|raw| Alarm {
+                name: safe(raw.alarm_name()),
+                composite: false,
+                state: alarm_state(raw.state_value()),
+                reason: raw.state_reason().map(SafeText::new),
+                since: opt_time(raw.state_transitioned_timestamp().or(raw.state_updated_timestamp())),
+                silent: raw.actions_enabled() == Some(false),
+            });
+            let composite = page.composite_alarms().iter().map(|raw| Alarm {
+                name: safe(raw.alarm_name()),
+                composite: true,
+                state: alarm_state(raw.state_value()),
+                reason: raw.state_reason().map(SafeText::new),
+                since: opt_time(raw.state_transitioned_timestamp().or(raw.state_updated_timestamp())),
+                silent: raw.actions_enabled() == Some(false),
+            });
+            let items = metric.chain(composite).collect();
+            (items, page.next_token)
         })
         .await
     }

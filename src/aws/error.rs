@@ -174,12 +174,11 @@ fn classify(code: Option<&str>, message: &str, status: u16, region: &RegionId) -
 /// Trouble before any answer: the network, or credentials that could not be had. The SDK gives a failing
 /// credentials provider as a dispatch or construction failure (field guide 9.6).
 fn before_answer(error: &(dyn StdError + 'static), network: bool) -> (ProbeFailure, String) {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(credentials) = cause.downcast_ref::<CredentialsError>() {
-            return credentials_failure(credentials);
-        }
-        next = cause.source();
+    // The innermost: behind a role it tells why the call for that role was never made, and what stands around it says
+    // "dispatch failure" of a network that was not even tried.
+    let causes = std::iter::successors(Some(error), |&cause| cause.source());
+    if let Some(credentials) = causes.filter_map(|cause| cause.downcast_ref::<CredentialsError>()).last() {
+        return credentials_failure(credentials);
     }
     let text = innermost(error);
     if network || !text.to_ascii_lowercase().contains("credential") {

@@ -3,9 +3,12 @@
 //! From a value come the plan's preview, the call log, the cost, the IAM policy and the request itself, so that
 //! what is shown is what is sent. One struct per operation, in the file of its service.
 
-use std::{fmt, future::Future};
+use std::{error::Error as StdError, fmt, future::Future};
 
 use async_trait::async_trait;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::request_id::RequestId;
 
 use super::{connection::ServiceClients, error::CallError, write::WritingClients};
 use crate::domain::{CallDescription, Hazard, RegionId, text::SafeText};
@@ -83,63 +86,36 @@ impl Site {
     }
 }
 
-/// One page of a listing: its items, the token of the next page, the request id.
-pub(super) struct Page<T> {
-    pub items: Vec<T>,
-    pub next: Option<String>,
-    pub request_id: Option<SafeText>,
-}
-
-/// Reads pages until there is no next token, the token repeats, or the bound is reached. An empty page is not
-/// an end (field guide 9.9).
-pub(super) async fn pages<T, F, Fut>(mut fetch: F) -> Result<Answered<Vec<T>>, CallError>
+/// Reads a listing to its end: `ask` makes the request for the page after a token, `take` draws from its answer the items
+/// and the token of the next. One call, and one line of the call log, for each page.
+///
+/// It ends when there is no next token, the token repeats, or the bound is reached; an empty page is not an end (field
+/// guide 9.9).
+pub(super) async fn pages<T, O, E, F>(
+    clients: &ServiceClients,
+    site: &Site,
+    mut ask: impl FnMut(Option<String>) -> F + Send,
+    mut take: impl FnMut(O) -> (Vec<T>, Option<String>) + Send,
+) -> Result<Answered<Vec<T>>, CallError>
 where
-    F: FnMut(Option<String>) -> Fut + Send,
-    Fut: Future<Output = Result<Page<T>, CallError>> + Send,
+    F: Future<Output = Result<O, SdkError<E, HttpResponse>>> + Send,
+    O: RequestId + Send,
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     T: Send,
 {
     let mut all = Vec::new();
     let mut token: Option<String> = None;
     let mut request_id = None;
     for _ in 0..PAGES_MAX {
-        let page = fetch(token.clone()).await?;
-        all.extend(page.items);
-        request_id = page.request_id.or(request_id);
-        match page.next.filter(|next| !next.is_empty()) {
+        let (page, id) = clients.call(site, 0, ask(token.clone())).await?;
+        let (items, next) = take(page);
+        all.extend(items);
+        request_id = id.or(request_id);
+        match next.filter(|next| !next.is_empty()) {
             None => return Ok(Answered { value: all, request_id, truncated: false }),
             Some(next) if Some(&next) == token.as_ref() => break,
             Some(next) => token = Some(next),
         }
     }
     Ok(Answered { value: all, request_id, truncated: true })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn count(last: usize) -> Answered<Vec<usize>> {
-        pages(|token| async move {
-            let n: usize = token.map_or(0, |t| t.parse().expect("our own token"));
-            Ok(Page { items: vec![n], next: (n < last).then(|| (n + 1).to_string()), request_id: None })
-        })
-        .await
-        .expect("no page fails")
-    }
-
-    #[tokio::test]
-    async fn a_listing_without_end_is_cut_and_says_so() {
-        let all = count(3).await;
-        assert_eq!((all.value, all.truncated), (vec![0, 1, 2, 3], false));
-        let cut = count(10_000).await;
-        assert_eq!((cut.value.len(), cut.truncated), (PAGES_MAX, true));
-    }
-
-    #[tokio::test]
-    async fn a_token_that_repeats_ends_the_listing_as_truncated() {
-        let answer = pages(|_| async { Ok(Page { items: vec![1], next: Some("same".into()), request_id: None }) })
-            .await
-            .expect("no page fails");
-        assert_eq!((answer.value.len(), answer.truncated), (2, true));
-    }
 }

@@ -15,7 +15,7 @@ use super::{
     connection::ServiceClients,
     convert::{safe, time},
     error::CallError,
-    operation::{Accepted, Answered, PAGES_MAX, Page, ReadOp, Site, WriteOp, pages},
+    operation::{Accepted, Answered, PAGES_MAX, ReadOp, Site, WriteOp, pages},
     write::WritingClients,
 };
 use crate::domain::{
@@ -60,22 +60,19 @@ impl ReadOp for ListHostedZones {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<HostedZone>>, CallError> {
-        let (site, route53) = (reading("ListHostedZones"), &clients.region(&global())?.route53);
-        pages(|marker| {
-            let request = route53.list_hosted_zones().set_marker(marker);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let zone = |raw: &aws_sdk_route53::types::HostedZone| HostedZone {
-                    id: SafeText::new(raw.id().trim_start_matches("/hostedzone/")),
-                    name: SafeText::new(plain_name(raw.name())),
-                    private: raw.config().is_some_and(aws_sdk_route53::types::HostedZoneConfig::private_zone),
-                    records: raw.resource_record_set_count().and_then(|n| u64::try_from(n).ok()),
-                };
-                let items = output.hosted_zones().iter().map(zone).collect();
-                let next = if output.is_truncated { output.next_marker } else { None };
-                Ok(Page { items, next, request_id })
-            }
+        let route53 = &clients.region(&global())?.route53;
+        let request = route53.list_hosted_zones();
+        let ask = |marker| request.clone().set_marker(marker).send();
+        pages(clients, &reading("ListHostedZones"), ask, |page| {
+            let zone = |raw: &aws_sdk_route53::types::HostedZone| HostedZone {
+                id: SafeText::new(raw.id().trim_start_matches("/hostedzone/")),
+                name: SafeText::new(plain_name(raw.name())),
+                private: raw.config().is_some_and(aws_sdk_route53::types::HostedZoneConfig::private_zone),
+                records: raw.resource_record_set_count().and_then(|n| u64::try_from(n).ok()),
+            };
+            let items = page.hosted_zones().iter().map(zone).collect();
+            let next = if page.is_truncated { page.next_marker } else { None };
+            (items, next)
         })
         .await
     }
@@ -227,16 +224,13 @@ impl ReadOp for ListHealthChecks {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<HealthCheck>>, CallError> {
-        let (site, route53) = (reading("ListHealthChecks"), &clients.region(&global())?.route53);
-        pages(|marker| {
-            let request = route53.list_health_checks().set_marker(marker);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let items = output.health_checks().iter().map(health_check).collect();
-                let next = if output.is_truncated { output.next_marker } else { None };
-                Ok(Page { items, next, request_id })
-            }
+        let route53 = &clients.region(&global())?.route53;
+        let request = route53.list_health_checks();
+        let ask = |marker| request.clone().set_marker(marker).send();
+        pages(clients, &reading("ListHealthChecks"), ask, |page| {
+            let items = page.health_checks().iter().map(health_check).collect();
+            let next = if page.is_truncated { page.next_marker } else { None };
+            (items, next)
         })
         .await
     }

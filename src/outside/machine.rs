@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName},
+    rustls::{self, CertificateError, ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName},
 };
 
 use crate::{
@@ -92,8 +92,32 @@ impl Machine {
         }
         let name = ServerName::try_from(bare).map_err(|error| error.to_string())?;
         let connector = TlsConnector::from(self.tls()?);
-        let stream = connector.connect(name, stream).await.map_err(|error| error.to_string())?;
+        let stream = connector.connect(name, stream).await.map_err(|error| no_handshake(&error))?;
         get(stream, uri, &host).await
+    }
+}
+
+/// A certificate that is refused, in words for whoever has to mend it.
+fn no_handshake(error: &std::io::Error) -> String {
+    let tls = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(bad)) = tls else { return error.to_string() };
+    match bad {
+        // The second: an issuer that bears the name of one that is trusted.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "its certificate is from nobody whom this machine trusts".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another name".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet, by this machine's clock".to_owned()
+        }
+        // What `openssl req -x509` makes; rustls knows it by this word only.
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is one that it issued itself".to_owned()
+        }
+        other => format!("its certificate is not valid: {other}"),
     }
 }
 

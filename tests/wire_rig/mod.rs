@@ -158,8 +158,13 @@ impl Rig {
         self.estate.apps.iter().find(has).expect("an app with that component").id.clone()
     }
 
+    pub fn advance(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).expect("not that long");
+        self.hand.offset_millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
     pub fn advance_minutes(&self, minutes: u64) {
-        self.hand.offset_millis.fetch_add(minutes * 60_000, Ordering::SeqCst);
+        self.advance(Duration::from_mins(minutes));
     }
 
     pub fn inject(&self, kind: FaultKind) -> u64 {

@@ -8,7 +8,7 @@ use super::{
         connection::ServiceClients,
         convert::{arn_region, date_time, opt_time, safe},
         error::CallError,
-        operation::{Answered, Page, ReadOp, Site, pages},
+        operation::{Answered, ReadOp, Site, pages},
     },
     tags,
 };
@@ -21,23 +21,17 @@ use crate::domain::{
 /// Records per page: the most that RDS gives.
 const PAGE: i32 = 100;
 
-macro_rules! reading {
-    ($op:ident) => {
-        impl $op {
-            fn site(&self) -> Site {
-                Site::reading("rds", stringify!($op), &self.region)
-            }
-        }
-    };
-}
-
 /// All global clusters seen from the Region, or the one named.
 #[derive(Clone, Debug)]
 pub struct DescribeGlobalClusters {
     pub region: RegionId,
     pub id: Option<String>,
 }
-reading!(DescribeGlobalClusters);
+impl DescribeGlobalClusters {
+    fn site(&self) -> Site {
+        Site::reading("rds", "DescribeGlobalClusters", &self.region)
+    }
+}
 
 impl ReadOp for DescribeGlobalClusters {
     type Output = Vec<GlobalCluster>;
@@ -47,19 +41,12 @@ impl ReadOp for DescribeGlobalClusters {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<GlobalCluster>>, CallError> {
-        let (site, rds) = (self.site(), &clients.region(&self.region)?.rds);
-        pages(|marker| {
-            let request = rds
-                .describe_global_clusters()
-                .set_global_cluster_identifier(self.id.clone())
-                .max_records(PAGE)
-                .set_marker(marker);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let items = output.global_clusters().iter().map(global_cluster).collect();
-                Ok(Page { items, next: output.marker, request_id })
-            }
+        let rds = &clients.region(&self.region)?.rds;
+        let request = rds.describe_global_clusters().set_global_cluster_identifier(self.id.clone()).max_records(PAGE);
+        let ask = |marker| request.clone().set_marker(marker).send();
+        pages(clients, &self.site(), ask, |page| {
+            let items = page.global_clusters().iter().map(global_cluster).collect();
+            (items, page.marker)
         })
         .await
     }
@@ -117,19 +104,12 @@ impl ReadOp for DescribeDbClusters {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<DbCluster>>, CallError> {
-        let (site, rds) = (self.site(), &clients.region(&self.region)?.rds);
-        pages(|marker| {
-            let request = rds
-                .describe_db_clusters()
-                .set_db_cluster_identifier(self.id.clone())
-                .max_records(PAGE)
-                .set_marker(marker);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let items = output.db_clusters().iter().map(db_cluster).collect();
-                Ok(Page { items, next: output.marker, request_id })
-            }
+        let rds = &clients.region(&self.region)?.rds;
+        let request = rds.describe_db_clusters().set_db_cluster_identifier(self.id.clone()).max_records(PAGE);
+        let ask = |marker| request.clone().set_marker(marker).send();
+        pages(clients, &self.site(), ask, |page| {
+            let items = page.db_clusters().iter().map(db_cluster).collect();
+            (items, page.marker)
         })
         .await
     }
@@ -170,15 +150,12 @@ impl ReadOp for DescribeDbInstances {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<DbInstance>>, CallError> {
-        let (site, rds) = (self.site(), &clients.region(&self.region)?.rds);
-        pages(|marker| {
-            let request = rds.describe_db_instances().max_records(PAGE).set_marker(marker);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let items = output.db_instances().iter().map(db_instance).collect();
-                Ok(Page { items, next: output.marker, request_id })
-            }
+        let rds = &clients.region(&self.region)?.rds;
+        let request = rds.describe_db_instances().max_records(PAGE);
+        let ask = |marker| request.clone().set_marker(marker).send();
+        pages(clients, &self.site(), ask, |page| {
+            let items = page.db_instances().iter().map(db_instance).collect();
+            (items, page.marker)
         })
         .await
     }
@@ -236,31 +213,25 @@ impl ReadOp for DescribeDbClusterSnapshots {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<DbSnapshot>>, CallError> {
-        let (site, rds) = (self.site(), &clients.region(&self.region)?.rds);
-        pages(|marker| {
-            let request = rds
-                .describe_db_cluster_snapshots()
-                .set_db_cluster_identifier(self.cluster.clone())
-                .max_records(PAGE)
-                .set_marker(marker);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let snapshot = |raw: &aws_sdk_rds::types::DbClusterSnapshot| DbSnapshot {
-                    id: safe(raw.db_cluster_snapshot_identifier()),
-                    arn: raw.db_cluster_snapshot_arn().unwrap_or_default().to_owned(),
-                    source: safe(raw.db_cluster_identifier()),
-                    status: safe(raw.status()),
-                    created: opt_time(raw.snapshot_create_time()),
-                    percent: raw.percent_progress().and_then(|percent| u32::try_from(percent).ok()),
-                    size_bytes: gib(raw.allocated_storage()),
-                    copied_from: raw.source_db_cluster_snapshot_arn().map(str::to_owned),
-                    encrypted: raw.storage_encrypted().unwrap_or(false),
-                    tags: tags(raw.tag_list()),
-                };
-                let items = output.db_cluster_snapshots().iter().map(snapshot).collect();
-                Ok(Page { items, next: output.marker, request_id })
-            }
+        let rds = &clients.region(&self.region)?.rds;
+        let request =
+            rds.describe_db_cluster_snapshots().set_db_cluster_identifier(self.cluster.clone()).max_records(PAGE);
+        let ask = |marker| request.clone().set_marker(marker).send();
+        pages(clients, &self.site(), ask, |page| {
+            let snapshot = |raw: &aws_sdk_rds::types::DbClusterSnapshot| DbSnapshot {
+                id: safe(raw.db_cluster_snapshot_identifier()),
+                arn: raw.db_cluster_snapshot_arn().unwrap_or_default().to_owned(),
+                source: safe(raw.db_cluster_identifier()),
+                status: safe(raw.status()),
+                created: opt_time(raw.snapshot_create_time()),
+                percent: raw.percent_progress().and_then(|percent| u32::try_from(percent).ok()),
+                size_bytes: gib(raw.allocated_storage()),
+                copied_from: raw.source_db_cluster_snapshot_arn().map(str::to_owned),
+                encrypted: raw.storage_encrypted().unwrap_or(false),
+                tags: tags(raw.tag_list()),
+            };
+            let items = page.db_cluster_snapshots().iter().map(snapshot).collect();
+            (items, page.marker)
         })
         .await
     }
@@ -287,27 +258,24 @@ impl ReadOp for DescribeDbSnapshots {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<DbSnapshot>>, CallError> {
-        let (site, rds) = (self.site(), &clients.region(&self.region)?.rds);
-        pages(|marker| {
-            let request = rds.describe_db_snapshots().max_records(PAGE).set_marker(marker);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let snapshot = |raw: &aws_sdk_rds::types::DbSnapshot| DbSnapshot {
-                    id: safe(raw.db_snapshot_identifier()),
-                    arn: raw.db_snapshot_arn().unwrap_or_default().to_owned(),
-                    source: safe(raw.db_instance_identifier()),
-                    status: safe(raw.status()),
-                    created: opt_time(raw.original_snapshot_create_time().or(raw.snapshot_create_time())),
-                    percent: raw.percent_progress().and_then(|percent| u32::try_from(percent).ok()),
-                    size_bytes: gib(raw.allocated_storage()),
-                    copied_from: raw.source_db_snapshot_identifier().map(str::to_owned),
-                    encrypted: raw.encrypted().unwrap_or(false),
-                    tags: tags(raw.tag_list()),
-                };
-                let items = output.db_snapshots().iter().map(snapshot).collect();
-                Ok(Page { items, next: output.marker, request_id })
-            }
+        let rds = &clients.region(&self.region)?.rds;
+        let request = rds.describe_db_snapshots().max_records(PAGE);
+        let ask = |marker| request.clone().set_marker(marker).send();
+        pages(clients, &self.site(), ask, |page| {
+            let snapshot = |raw: &aws_sdk_rds::types::DbSnapshot| DbSnapshot {
+                id: safe(raw.db_snapshot_identifier()),
+                arn: raw.db_snapshot_arn().unwrap_or_default().to_owned(),
+                source: safe(raw.db_instance_identifier()),
+                status: safe(raw.status()),
+                created: opt_time(raw.original_snapshot_create_time().or(raw.snapshot_create_time())),
+                percent: raw.percent_progress().and_then(|percent| u32::try_from(percent).ok()),
+                size_bytes: gib(raw.allocated_storage()),
+                copied_from: raw.source_db_snapshot_identifier().map(str::to_owned),
+                encrypted: raw.encrypted().unwrap_or(false),
+                tags: tags(raw.tag_list()),
+            };
+            let items = page.db_snapshots().iter().map(snapshot).collect();
+            (items, page.marker)
         })
         .await
     }
@@ -335,22 +303,19 @@ impl ReadOp for DescribeDbEvents {
     }
 
     async fn send(&self, clients: &ServiceClients) -> Result<Answered<Vec<DbEvent>>, CallError> {
-        let (site, rds) = (self.site(), &clients.region(&self.region)?.rds);
-        pages(|marker| {
-            let request = rds.describe_events().start_time(date_time(self.since)).max_records(PAGE).set_marker(marker);
-            let site = &site;
-            async move {
-                let (output, request_id) = clients.call(site, 0, request.send()).await?;
-                let event = |raw: &aws_sdk_rds::types::Event| {
-                    Some(DbEvent {
-                        source: safe(raw.source_identifier()),
-                        at: opt_time(raw.date())?,
-                        message: safe(raw.message()),
-                    })
-                };
-                let items = output.events().iter().filter_map(event).collect();
-                Ok(Page { items, next: output.marker, request_id })
-            }
+        let rds = &clients.region(&self.region)?.rds;
+        let request = rds.describe_events().start_time(date_time(self.since)).max_records(PAGE);
+        let ask = |marker| request.clone().set_marker(marker).send();
+        pages(clients, &self.site(), ask, |page| {
+            let event = |raw: &aws_sdk_rds::types::Event| {
+                Some(DbEvent {
+                    source: safe(raw.source_identifier()),
+                    at: opt_time(raw.date())?,
+                    message: safe(raw.message()),
+                })
+            };
+            let items = page.events().iter().filter_map(event).collect();
+            (items, page.marker)
         })
         .await
     }

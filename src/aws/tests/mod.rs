@@ -3,6 +3,7 @@
 mod backup;
 mod cloudwatch;
 mod failing;
+mod listing;
 mod rds;
 mod route53;
 mod sending;
