@@ -39,6 +39,8 @@ pub struct Progress {
     /// The call of the newest attempt.
     pub call: Option<CallDescription>,
     pub traces: Traces,
+    /// Whether this attempt put what it leaves on the list: an earlier one may have left it before.
+    pub listed: bool,
     pub request_digest: Option<String>,
     /// What the accepted call answered that helps to observe it, e.g. the id of a DNS change.
     pub accepted: Option<SafeText>,
@@ -114,10 +116,12 @@ pub(super) fn expect(course: &Course, n: usize, from: &[StepPhase], what: &str) 
     }
 }
 
-/// The call had no effect: what it would have left is not there. One that was accepted and not seen done is.
+/// The call had no effect: what it would have left is not there, unless an attempt before it left that. One that was
+/// accepted and not seen done is.
 pub(super) fn nothing_left(course: &mut Course, n: usize) {
     let accepted = course.shown.steps[n].phase == StepPhase::Observing;
-    if let Some(left) = course.progress[n].traces.leaves.clone().filter(|_| !accepted) {
+    let progress = &course.progress[n];
+    if let Some(left) = progress.traces.leaves.clone().filter(|_| progress.listed && !accepted) {
         course.shown.leftovers.retain(|known| *known != left);
     }
 }

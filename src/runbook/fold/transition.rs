@@ -126,6 +126,7 @@ pub(super) fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illeg
                 && !course.shown.leftovers.contains(left)
             {
                 course.shown.leftovers.push(left.clone());
+                course.progress[n].listed = true;
             }
         }
         Event::Outcome { step, outcome, .. } => {
