@@ -13,7 +13,7 @@ use pointsman::{
     domain::{Hazard, StepId},
     runbook::{
         build::Frozen,
-        event::{Event, Outcome},
+        event::{Event, Failure, Outcome},
         fold::{self, Course},
         guards,
         plan::PlanHash,
@@ -23,16 +23,18 @@ use pointsman::{
 
 use super::{
     Breach,
-    estate::{Estate, Role},
-    journal::{Journal, Log},
+    estate::{Ending, Estate, Role, left},
+    journal::{Journal, Line, Log},
     rim::{Driver, Soak},
-    world::{Call, World},
+    world::{Call, Landing, World},
 };
 
 /// No word of a person for longer than this, and a run begins nothing (the product's limit and a breath).
 const SILENCE_MAX: u64 = 15 * 60_000 + 1_000;
 /// Between reading the guards and writing the intent.
 const FACTS_AGE_MAX: u64 = 2_000;
+/// Between the end of what failed and the record of it, where nothing disturbs: a look each three seconds.
+const TOLD_WITHIN: u64 = 5_000;
 
 pub fn fold_of(estate: &Estate, log: &Log, run: usize) -> Result<Course, String> {
     let frozen = Arc::clone(&estate.apps[log.app].plan);
@@ -138,6 +140,8 @@ struct OfStep {
     unknown_at: Option<u64>,
     ask: Option<Ask>,
     surveyed: Option<usize>,
+    /// A person said that it is to be tried again.
+    again: bool,
 }
 
 /// Reads one run's record line by line.
@@ -241,7 +245,8 @@ impl<'a> Reader<'a> {
                 self.step(step)?.unknown_at = unknown.then_some(at);
             }
             Event::Done { step, .. } => self.done(step, at)?,
-            Event::Failed { step, .. } => self.failed(step)?,
+            Event::Failed { step, failure: Failure::Unseen, .. } => self.failed(step)?,
+            Event::Failed { step, failure: Failure::Told, .. } => self.told(step, at)?,
             Event::Passed { step, .. } => self.step(step)?.ended = true,
             Event::Parked { .. } => (self.armed, self.parked) = (false, true),
             Event::Switched { plan_hash, .. } => self.switched(plan_hash, at)?,
@@ -277,6 +282,9 @@ impl<'a> Reader<'a> {
         }
         let of = self.step(step)?;
         hold(attempt == of.attempt + 1 && !of.ended, "attempts are counted", || format!("{step} attempt {attempt}"))?;
+        hold(attempt == 1 || of.again, "what is begun again is begun by a person's word", || {
+            format!("{step} attempt {attempt}")
+        })?;
         let sends = of.sends;
         *of = OfStep { attempt, sends, ..OfStep::default() };
         Ok(())
@@ -321,7 +329,7 @@ impl<'a> Reader<'a> {
             Answer::Retry { step } => {
                 self.parked = false;
                 let of = self.step(step)?;
-                *of = OfStep { attempt: of.attempt, sends: of.sends, ..OfStep::default() };
+                *of = OfStep { attempt: of.attempt, sends: of.sends, again: true, ..OfStep::default() };
             }
             Answer::Skip { step, .. } => {
                 self.parked = false;
@@ -405,23 +413,36 @@ impl<'a> Reader<'a> {
                 hold(confirmed, "a checklist is done by a person", || step.to_string())?;
             }
             _ => {
-                let effects = self.world.apps[self.log.app].effects.get(step);
-                let so = effects.is_some_and(|landed| landed.iter().any(|(_, done)| *done <= at));
-                hold(so, "done is what was seen done", || step.to_string())?;
+                hold(self.world.whole(self.log.app, step, at), "done is what was seen done", || step.to_string())?;
             }
         }
         self.step(step)?.ended = true;
         Ok(())
     }
 
-    /// The engine itself may say that a call in doubt had no effect; then it had none when the doubt began.
+    /// The engine itself may say that a call in doubt had no effect; then it had none when the doubt began, or only
+    /// such as left nothing.
     fn failed(&mut self, step: &StepId) -> Found {
         let Some(unknown_at) = self.step(step)?.unknown_at else { return Ok(()) };
         let Some((_, _, digest)) = &self.steps[step].sent else { return Ok(()) };
         let landed = self.calls.iter().any(|call| {
-            call.step == *step && call.digest == *digest && call.landed.is_some_and(|landed| landed <= unknown_at)
+            let effect = |landed: &Landing| landed.at <= unknown_at && landed.ending != Ending::Failed;
+            call.step == *step && call.digest == *digest && call.landed.as_ref().is_some_and(effect)
         });
         hold(!landed, "nothing that took effect is called undone", || step.to_string())
+    }
+
+    /// What is said to have failed was begun, and did: it is not the program's own impatience.
+    fn told(&self, step: &StepId, at: u64) -> Found {
+        let sent = self.steps.get(step).and_then(|of| of.sent.as_ref());
+        let own = |call: &Call| sent.is_some_and(|(_, _, digest)| *digest == call.digest);
+        // What stands under the step's own name may be of an attempt that was thought to have come to nothing.
+        let failed = |call: &Call| {
+            let of = |landing: Landing| landing.failed(at) && (own(call) || landing.ending == Ending::Wrecked);
+            call.app == self.log.app && call.step == *step && call.landed.is_some_and(of)
+        };
+        let so = self.world.calls.iter().any(failed);
+        hold(so, "what is called failed has failed", || step.to_string())
     }
 
     fn switched(&mut self, hash: &PlanHash, at: u64) -> Found {
@@ -450,12 +471,48 @@ impl<'a> Reader<'a> {
         let rung = |loss: Duration| guards::rounded_up(loss) == loss;
         let odd =
             self.steps.values().filter_map(|of| of.loss).find(|loss| !rung(*loss) && *loss < Duration::from_hours(48));
-        hold(odd.is_none(), "losses are accepted in rungs", || format!("{odd:?}"))
+        hold(odd.is_none(), "losses are accepted in rungs", || format!("{odd:?}"))?;
+        self.remembered()
+    }
+
+    /// Of what was begun and failed something may be there, whatever becomes of the next attempt: a person who takes it
+    /// away does not tell the run.
+    fn remembered(&self) -> Found {
+        let failed = |line: &'a Line| match &line.entry.event {
+            Event::Failed { step, failure: Failure::Told, .. } => Some(step),
+            _ => None,
+        };
+        let mut failed = self.log.lines.iter().filter_map(failed).peekable();
+        if failed.peek().is_none() {
+            return Ok(());
+        }
+        let law = "what failed stays on the list of what is still there";
+        let course = fold_of(self.estate, self.log, self.run).map_err(|why| (law, why))?;
+        let forgotten = failed.find(|step| !course.shown.leftovers.contains(&left(self.log.app, step)));
+        hold(forgotten.is_none(), law, || format!("{forgotten:?}"))
     }
 }
 
 fn blank(plan: &Frozen) -> BTreeMap<StepId, OfStep> {
     plan.steps.iter().map(|step| (step.id.clone(), OfStep::default())).collect()
+}
+
+/// Where nothing disturbs, what failed is told when it has failed, not when the runbook's time-out is over.
+pub fn told_at_once(soak: &Soak) -> Result<(), Breach> {
+    for call in &soak.world.calls {
+        let Some(landing) = call.landed.filter(|landing| landing.ending != Ending::Whole) else { continue };
+        let log = &soak.journal.runs[call.run];
+        let in_time = landing.ends..landing.ends + TOLD_WITHIN;
+        let told = |line: &Line| {
+            let failed = matches!(&line.entry.event, Event::Failed { step, .. } if *step == call.step);
+            failed && in_time.contains(&line.at)
+        };
+        if !log.lines.iter().any(told) {
+            let text = format!("{} failed at {}", call.step, landing.ends);
+            return Err(Breach { law: "what failed is told at once", run: call.run, line: log.lines.len(), text });
+        }
+    }
+    Ok(())
 }
 
 /// Without people and faults a run takes as long as its longest way, and two percent.
@@ -470,8 +527,12 @@ pub fn makespan(soak: &Soak) -> Result<(), Breach> {
         let mut ends: BTreeMap<&StepId, u64> = BTreeMap::new();
         for step in &spec.plan.plan.steps {
             let start = step.after.iter().filter_map(|id| ends.get(id)).max().copied().unwrap_or(0);
-            // What a step takes, one poll late, and its reads, questions and call.
-            ends.insert(&step.id, start + spec.natures[&step.id].takes + 8_000);
+            let nature = &spec.natures[&step.id];
+            let of = |line: &&Line| matches!(&line.entry.event, Event::Begun { step: of, .. } if *of == step.id);
+            let attempts = log.lines.iter().filter(of).count() as u64;
+            let failed = if attempts > 1 { nature.takes / 2 } else { 0 };
+            // What a step takes, and one poll late, its reads, questions and call each time.
+            ends.insert(&step.id, start + nature.takes + failed + attempts.max(1) * 8_000);
         }
         let path = ends.values().max().copied().unwrap_or(0) as f64;
         let took = (end - begun) as f64;

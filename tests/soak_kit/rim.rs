@@ -462,13 +462,17 @@ impl Soak {
         }
         self.agenda.put(sent.answers_at, Happens::Back { driver: d, task, call: Some(sent.call) });
         if self.plant == Plant::SendsAgainOnUnknown && matches!(self.world.answer(sent.call), Outcome::Unknown { .. }) {
-            let again = self.world.send(run, app, &act, recorded, sent.answers_at);
-            if let Some(at) = again.lands_at {
-                self.agenda.put(at, Happens::Lands(again.call));
-            }
+            self.sent_again(run, app, &act, recorded, sent.answers_at);
         }
         if self.crashes(10) {
             self.die(d); // after it, before the answer
+        }
+    }
+
+    fn sent_again(&mut self, run: usize, app: usize, act: &CallDescription, recorded: usize, at: u64) {
+        let again = self.world.send(run, app, act, recorded, at);
+        if let Some(at) = again.lands_at {
+            self.agenda.put(at, Happens::Lands(again.call));
         }
     }
 
@@ -514,18 +518,33 @@ impl Soak {
                 Report::Surveyed(survey)
             }
             Errand::Prepare => {
-                let ready = self.world.prepare(app, planned, now);
+                let ready = self.world.prepare(app, planned, &nature, now);
                 if let Ready::Send { call, .. } = &ready {
                     self.drivers[d].acts.insert(n, (**call).clone());
                 }
                 Report::Prepared(ready)
             }
             Errand::Send => Report::Sent(Outcome::Unknown { why: "lost".into() }),
-            Errand::Look => Report::Looked(match (self.plant, self.world.look(app, &planned.id, now)) {
-                (Plant::UnclearIsNotDone, Observed::Unclear(why)) => Observed::NotDone(why),
-                (Plant::DoneWithoutLooking, _) => Observed::Done("surely".into()),
-                (_, seen) => seen,
-            }),
+            Errand::Look => {
+                let digest = course.progress[n].request_digest.as_deref();
+                let own = digest.filter(|_| course.shown.steps[n].phase == StepPhase::Observing);
+                let seen = self.world.look(app, &planned.id, own, now);
+                Report::Looked(match (self.plant, seen) {
+                    (Plant::UnclearIsNotDone, Observed::Unclear(why)) => Observed::NotDone(why),
+                    (Plant::UnclearIsFailed, Observed::Unclear(why)) => Observed::Failed(why),
+                    (Plant::DoneWithoutLooking, _) => Observed::Done("surely".into()),
+                    (Plant::TakesFailedForDone, Observed::Failed(why)) => Observed::Done(why),
+                    (Plant::WaitsForWhatFailed, Observed::Failed(why)) => Observed::InProgress(why),
+                    (Plant::SendsAgainWhatFailed, Observed::Failed(why)) => {
+                        if let Some(call) = course.progress[n].call.clone() {
+                            let recorded = self.journal.durable(run);
+                            self.sent_again(run, app, &call, recorded, now);
+                        }
+                        Observed::InProgress(why)
+                    }
+                    (_, seen) => seen,
+                })
+            }
         }
     }
 
