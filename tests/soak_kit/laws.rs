@@ -158,6 +158,8 @@ struct Reader<'a> {
     armed: bool,
     held: bool,
     parked: bool,
+    /// Another plan than the declared one was chosen on the way.
+    switched: bool,
     last_word: u64,
     words: Vec<&'a Answer>,
     said: usize,
@@ -182,6 +184,7 @@ impl<'a> Reader<'a> {
             armed: false,
             held: false,
             parked: false,
+            switched: false,
             last_word: 0,
             words: world.words.iter().filter(|word| word.run == run).map(|word| &word.answer).collect(),
             said: 0,
@@ -359,13 +362,13 @@ impl<'a> Reader<'a> {
     }
 
     fn sent(&mut self, step: &StepId, attempt: u32, digest: &str, at: u64) -> Found {
-        let (line, wave, hazard) = (self.line, self.log.wave.clone(), self.hazard(step));
+        let (line, wave, hazard, switched) = (self.line, self.log.wave.clone(), self.hazard(step), self.switched);
         let of = self.step(step)?;
         let intent = of.intended.take();
         hold(intent.is_some_and(|(intended, _)| intended == digest), "what is sent was intended", || step.to_string())?;
         hold(attempt == of.attempt && of.sent.is_none(), "an attempt sends once", || format!("{step} {attempt}"))?;
-        // A wave's list is one confirmation for each step, up to the loss that it names.
-        let by_list = of.confirmed.is_none() && wave.is_some() && of.sends == 0 && attempt == 1;
+        // A wave's list is one confirmation for each step of the plan that was on it, up to the loss that it names.
+        let by_list = of.confirmed.is_none() && wave.is_some() && !switched && of.sends == 0 && attempt == 1;
         let confirmed = of.confirmed.replace(false) == Some(true);
         hold(confirmed || by_list, "each attempt has its own confirmation", || {
             format!("{step} attempt {attempt}, {hazard:?}")
@@ -459,6 +462,7 @@ impl<'a> Reader<'a> {
         }
         self.steps = steps;
         self.plan = Arc::clone(other);
+        self.switched = true;
         (self.armed, self.parked, self.last_word) = (true, false, at);
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::{
         build::Frozen,
         finding::{Leftover, Traces},
         plan::{GuardReading, Override, Plan, PlannedStep},
-        run::{Ask, RunState, StepPhase, StepState},
+        run::{Ask, RunState, StepPhase, StepState, WaveMark},
         spec,
     },
 };
@@ -28,6 +28,8 @@ pub struct Course {
     pub ask: Option<Ask>,
     /// What somebody else did, as far as it was shown to a person of this run.
     pub noticed: Vec<SafeText>,
+    /// Whether it goes on by another plan than the one that was declared.
+    pub switched: bool,
 }
 
 /// Of one step, parallel to the plan's.
@@ -81,6 +83,13 @@ impl Course {
     #[must_use]
     pub fn overrides(&self, n: usize) -> Vec<(usize, Override)> {
         self.progress[n].overrides.iter().map(|(guard, (given, _))| (*guard, given.clone())).collect()
+    }
+
+    /// The list of its wave, where that stands for a confirmation of the step: once, and by the plan that was listed.
+    #[must_use]
+    pub fn listed(&self, n: usize) -> Option<&WaveMark> {
+        let listed = !self.switched && self.shown.steps[n].attempts <= 1;
+        self.shown.declaration.wave.as_ref().filter(|_| listed)
     }
 
     /// A call of the step may be under way or in doubt.
