@@ -68,7 +68,8 @@ fn a_group_and_a_nested_runbook_are_plain_steps_in_an_order_that_can_be_followed
             "there <- ",
             "then <- there",
             "copied <- ",
-            "writer/move <- then copied",
+            "writer/stands <- then copied",
+            "writer/move <- writer/stands",
             "writer/writes <- writer/move",
             "shift <- writer/writes",
         ]
@@ -118,6 +119,8 @@ fn what_a_nested_runbook_is_given_reaches_its_signals_and_guards_and_its_own_def
     assert_eq!(moved.params.get("component"), Some(&StepParam::Value(Param::Text("ledger-global".to_owned()))));
     let Guard::LagAtMost { component, limit, .. } = &moved.guards[0].guard else { panic!("{:?}", moved.guards) };
     assert_eq!((component.as_deref(), *limit), (Some("ledger-global"), Duration::from_secs(1)));
+    let attested = moved.guards[1].guard.attested_by().map(ToString::to_string);
+    assert_eq!(attested.as_deref(), Some("writer/stands"), "by the name that the checklist has here");
     assert_eq!(
         step(&bound, "writer/writes").params.get("signals"),
         Some(&StepParam::Signals(vec![Signal::WriterIn {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use pointsman::{
-    domain::AppId,
+    domain::{AppId, snapshot::Reach},
     engine::wave::{WaveDeclaration, WaveRequest},
     runbook::{
         run::{Answer, Phase, RunState},
@@ -65,6 +65,45 @@ async fn ten_apps_go_to_hyderabad_in_dependency_order_and_never_more_at_a_time_t
     assert_eq!(declared.len(), BANK.0.apps.len());
     assert!(wave.items.iter().any(|item| !item.after.is_empty()), "some app waits for another");
 
+    through(&bridge, declared.len()).await;
+    // Every app is there now: a second wave takes none along that nobody named.
+    for app in &BANK.0.apps {
+        let book = BANK.1.iter().find(|book| book.id == app.runbooks["failover"]).expect("the estate was read whole");
+        bridge.plan(book, &app.id).await;
+    }
+    let again = bridge.engine.plan_wave(&request).await.expect_err("all are there").to_string();
+    assert!(again.contains("all 10 apps") && again.contains("already in Hyderabad (DNS"), "{again}");
+    let named = WaveRequest { apps: vec![AppId::new("payments")], ..request };
+    let wave = bridge.engine.plan_wave(&named).await.expect("who is named is planned");
+    assert_eq!(wave.items.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_there_already_stays_and_nobody_waits_for_it() {
+    let bridge = Bridge::open(&BANK.0, Look::WhenAsked).await;
+    bridge.happens(lost(MUMBAI, Down::Refuse));
+    bridge.hand.advance(Duration::from_mins(5));
+    let failover = |app: &AppId| {
+        let id = &BANK.0.app(app).expect("of the estate").runbooks["failover"];
+        BANK.1.iter().find(|book| book.id == *id).expect("the estate was read whole")
+    };
+    let first = BANK.0.apps.iter().find_map(|app| app.depends_on.first()).expect("some app waits for another");
+    let plan = bridge.plan_when(failover(first), first, |[mumbai, _]| mumbai == Reach::RegionDown).await;
+    bridge.carry(&plan).await;
+    for app in &BANK.0.apps {
+        bridge.plan(failover(&app.id), &app.id).await;
+    }
+    let request =
+        WaveRequest { role: "failover".into(), apps: Vec::new(), parallel_max: AT_A_TIME, variant: Variant::Whole };
+    let wave = bridge.engine.plan_wave(&request).await.expect("a wave");
+    let there: Vec<&AppId> = wave.there.iter().map(|(app, _)| app).collect();
+    assert_eq!(there, [first]);
+    assert_eq!((wave.items.len(), wave.left_out.len()), (BANK.0.apps.len() - 1, 0), "{:?}", wave.left_out);
+    assert!(wave.items.iter().all(|item| !item.after.contains(first)));
+}
+
+/// Until all of them have ended well.
+async fn through(bridge: &Bridge, declared: usize) {
     let mut watch = bridge.engine.watch();
     let mut retried = BTreeMap::new();
     loop {
@@ -72,7 +111,7 @@ async fn ten_apps_go_to_hyderabad_in_dependency_order_and_never_more_at_a_time_t
         in_order_and_bounded(&runs.list);
         if runs.list.iter().all(|run| run.phase.ended()) {
             assert!(runs.list.iter().all(|run| completed(run)), "all through");
-            assert_eq!(runs.list.len(), declared.len());
+            assert_eq!(runs.list.len(), declared);
             return;
         }
         let mut answered = false;

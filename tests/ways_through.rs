@@ -180,3 +180,19 @@ async fn another_account_and_another_region_than_the_call_s_are_refused() {
         assert!(bridge.engine.declare(&plan, typed).await.is_err(), "{} for {app}: Mumbai was typed", runbook.id);
     }
 }
+
+/// Who is called at five in the morning starts the console then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_that_is_started_hours_into_the_outage_still_bounds_the_loss() {
+    let bridge = Bridge::open(&BANK.0, Look::WhenAsked).await;
+    let began = bridge.sim.now();
+    bridge.happens(lost(MUMBAI, Down::Refuse));
+    bridge.hand.advance(Duration::from_mins(150));
+    let (runbook, app) = failovers().into_iter().find(|(_, app)| app.as_str() == "payments").expect("of the estate");
+    let plan = bridge.plan_when(&runbook, &app, |[mumbai, _]| mumbai == Reach::RegionDown).await;
+    let loss = plan.steps.iter().find_map(|step| step.loss.as_ref()).expect("the failover may lose data");
+    let (bound, since) = (loss.bound.expect("bounded by the last sample"), loss.since.expect("from then on"));
+    let early = Duration::from_mins(10); // the period of the older points, and their delay
+    assert!(since <= began && since >= began - early, "{since:?} of an outage at {began:?}: {loss:?}");
+    assert!(bound >= Duration::from_mins(150) && bound <= Duration::from_mins(190), "{loss:?}");
+}

@@ -26,7 +26,7 @@ use crate::{
     },
     probes::{
         Need,
-        need::{Payload, Reading},
+        need::{Cadence, Payload, Reading},
     },
 };
 
@@ -261,7 +261,9 @@ impl CollectorHandle {
         let inner = &self.inner;
         let mut reads = JoinSet::new();
         let epoch = inner.store().epoch();
-        for (region, needs) in inner.catalogue.needs_of(app) {
+        for (region, mut needs) in inner.catalogue.needs_of(app) {
+            // The past does not change: it is read by its schedule.
+            needs.retain(|need| need.cadence() != Cadence::Hour || !inner.store().knows(need));
             let waited_for = inner.store().answers_now(&region);
             for job in schedule::jobs(&needs) {
                 // A service that hangs is not asked again and again: what is on its way will come, or time out.

@@ -41,7 +41,7 @@ impl Key {
     pub fn interval(&self) -> Duration {
         match self {
             Self::Metrics(Window::Recent) => Cadence::Minute.interval(),
-            Self::Metrics(Window::WeekAgo) => Cadence::Hour.interval(),
+            Self::Metrics(Window::DayBefore | Window::WeekAgo) => Cadence::Hour.interval(),
             Self::One(need) => need.cadence().interval(),
         }
     }

@@ -188,6 +188,11 @@ impl Store {
         self.regions.get(region).is_some_and(|standing| standing.cycles_unreachable >= CYCLES_UNTIL_PROBE)
     }
 
+    /// A good answer to it is there.
+    pub fn knows(&self, need: &Need) -> bool {
+        matches!(self.answers.outcome(need), Some(Ok(_)))
+    }
+
     /// Worth waiting for.
     pub fn answers_now(&self, region: &RegionId) -> bool {
         self.vantages.answers(region)

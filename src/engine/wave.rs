@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::{Engine, Planned, Refusal, Shared, State, refusal};
 use crate::{
-    domain::{App, AppId, text::SafeText},
+    domain::{App, AppId, Snapshot, text::SafeText},
     runbook::{
         fold::Course,
         machine::Gate,
+        moved,
         plan::{Plan, PlanRequest},
         run::{Declaration, Phase, RunId, RunState},
         wave::{self, Wave},
@@ -34,8 +35,18 @@ impl Engine {
         for id in &request.apps {
             apps.push(estate.app(id).ok_or_else(|| refusal(format!("there is no app {id}")))?);
         }
+        let mut there = Vec::new();
         if request.apps.is_empty() {
-            apps = estate.apps.iter().filter(|app| app.runbooks.contains_key(request.role.as_str())).collect();
+            for app in estate.apps.iter().filter(|app| app.runbooks.contains_key(request.role.as_str())) {
+                match self.shared.there(app, &request.role, &snapshot) {
+                    Some(known) => there.push((app.id.clone(), known)),
+                    None => apps.push(app),
+                }
+            }
+        }
+        if let (true, Some((app, known))) = (apps.is_empty(), there.first()) {
+            let all = format!("all {} apps with a runbook for {} are where it goes", there.len(), request.role);
+            return Err(refusal(format!("{all}: {app} is {known}. Name the apps that are to go all the same")));
         }
         let ordered = wave::order(&apps).map_err(|why| refusal(why.to_string()))?;
         let mut planned: Vec<(Arc<Plan>, Vec<AppId>)> = Vec::with_capacity(ordered.len());
@@ -51,7 +62,8 @@ impl Engine {
                 Err(why) => left_out.push((id, SafeText::new(why.to_string()))),
             }
         }
-        wave::wave(planned, left_out, request.parallel_max).map_err(|why| refusal(why.to_string()))
+        let wave = wave::wave(planned, left_out, request.parallel_max).map_err(|why| refusal(why.to_string()))?;
+        Ok(Wave { there, ..wave })
     }
 
     /// Declares all runs of the list, or none.
@@ -147,6 +159,12 @@ fn open_in(state: &State, wave: &str) -> Vec<RunId> {
 }
 
 impl Shared {
+    /// How it is known that the role's runbook would take the app where it is.
+    fn there(&self, app: &App, role: &str, snapshot: &Snapshot) -> Option<SafeText> {
+        let runbook = self.runbook(app.runbooks.get(role)?)?;
+        moved::there(&self.about(app, snapshot), moved::target(runbook.kind)?, self.clock.now())
+    }
+
     /// Whether a run of a wave may begin: those it depends on are through, and not too many are under way.
     pub(super) fn gate(&self, course: &Course) -> Gate {
         let Some(mark) = &course.shown.declaration.wave else { return Gate::Open };

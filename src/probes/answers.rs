@@ -94,6 +94,29 @@ impl Answers {
             _ => None,
         })
     }
+
+    /// A lag in seconds, of which `per_second` units of the metric make one. Where the last hour has no point, the last
+    /// one of the day before stands: it bounds what is lost, whenever the console was started.
+    #[must_use]
+    pub fn lag(&self, need: &MetricNeed, per_second: f64) -> Option<Result<Observation<Fact>, ProbeError>> {
+        let seen = match self.series(need)? {
+            Ok(seen) => seen,
+            Err(error) => return Some(Err(error.clone())),
+        };
+        let mut series = in_seconds(seen.value, per_second);
+        if series.points.is_empty()
+            && let Some(Ok(before)) = self.series(&need.day_before())
+        {
+            series.points.extend(in_seconds(before.value, per_second).newest());
+        }
+        Some(Ok(seen.metric(series, Fact::Lag)))
+    }
+}
+
+/// What [`Answers::lag`] looks at.
+#[must_use]
+pub fn lag_needs(need: MetricNeed) -> [Need; 2] {
+    [Need::Metric(need.day_before()), Need::Metric(need)]
 }
 
 fn started(outcome: &Result<Reading<Payload>, ProbeError>) -> Timestamp {
@@ -160,7 +183,7 @@ pub fn newest_restorable(points: &[RecoveryPoint]) -> Option<Timestamp> {
 /// A series in the unit of [`Fact::Lag`]: seconds. Negative values are signs, not durations, and stay as they are
 /// (field guide 0.1, fact 7).
 #[must_use]
-pub fn in_seconds(series: &Series, per_second: f64) -> Series {
+fn in_seconds(series: &Series, per_second: f64) -> Series {
     let mut series = series.clone();
     for point in &mut series.points {
         if point.value >= 0.0 {

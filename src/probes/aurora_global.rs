@@ -4,7 +4,7 @@
 
 use super::{
     Answers, ComponentCtx, Need, Observed, Probe,
-    answers::in_seconds,
+    answers::lag_needs,
     dimension, metric_need,
     need::{MetricNeed, Payload, Window},
 };
@@ -71,7 +71,7 @@ impl Probe for AuroraGlobal {
         let mut needs: Vec<Need> =
             Side::BOTH.into_iter().map(|side| Need::GlobalClusters { region: ctx.region(side) }).collect();
         for (region, cluster) in ctx.sides("clusters") {
-            needs.push(Need::Metric(lag_need(&region, cluster)));
+            needs.extend(lag_needs(lag_need(&region, cluster)));
             if let Some(metric) = ctx.text("writes_metric") {
                 needs.push(Need::Metric(writes_need(&region, cluster, metric)));
             }
@@ -83,10 +83,8 @@ impl Probe for AuroraGlobal {
     fn observe(&self, ctx: &ComponentCtx<'_>, answers: &Answers, _now: Timestamp) -> Vec<Observed> {
         let mut facts = topology(ctx, answers);
         for (region, cluster) in ctx.sides("clusters") {
-            if let Some(outcome) = answers.series(&lag_need(&region, cluster)) {
-                let fact = outcome.map(|seen| seen.metric(in_seconds(seen.value, 1_000.0), Fact::Lag));
-                facts.push((ctx.fact(&region, What::Lag), fact.map_err(Clone::clone)));
-            }
+            let lag = answers.lag(&lag_need(&region, cluster), 1_000.0);
+            facts.extend(lag.map(|fact| (ctx.fact(&region, What::Lag), fact)));
             if let Some(metric) = ctx.text("writes_metric")
                 && let Some(outcome) = answers.series(&writes_need(&region, cluster, metric))
             {
@@ -283,5 +281,37 @@ mod tests {
         }
         assert_eq!(lag(HYDERABAD).data_time, Timestamp::from_secs(7_200));
         assert!(lag(MUMBAI).data_time <= Timestamp::from_secs(3_700), "no data since an hour, not since now");
+    }
+
+    #[test]
+    fn where_the_last_hour_has_no_lag_the_last_of_the_day_before_stands() {
+        let estate = payments();
+        let mut answers = Answers::default();
+        let need = lag_need(&RegionId::new(HYDERABAD), "pay-hyd");
+        let points = |points: &[(i64, f64)]| {
+            let point = |&(at, value): &(i64, f64)| Point { at: Timestamp::from_secs(at), value };
+            Payload::Series(Series { period: Duration::from_mins(1), points: points.iter().map(point).collect() })
+        };
+        let put = |answers: &mut Answers, need: &MetricNeed, found: &[(i64, f64)], at: i64| {
+            answers.put(Need::Metric(need.clone()), Ok(reading(points(found), at)), Duration::ZERO);
+        };
+        let newest = |answers: &Answers| {
+            let facts = observe(&estate, answers);
+            let found = facts.into_iter().find(|(id, _)| id.what == What::Lag && id.region.as_str() == HYDERABAD);
+            let seen = found.and_then(|(_, fact)| fact.ok()).expect("a lag");
+            let Fact::Lag(series) = &seen.value else { panic!("{seen:?}") };
+            (series.newest().map(|point| (point.at.secs(), point.value)), seen.data_time.secs())
+        };
+        assert!(estate.apps.iter().any(|app| {
+            let component = &app.components[0];
+            let asked = AuroraGlobal.needs(&ComponentCtx { estate: &estate, app, component });
+            asked.contains(&Need::Metric(need.day_before()))
+        }));
+        put(&mut answers, &need, &[], 90_000);
+        assert_eq!(newest(&answers).0, None, "the day before was not read yet");
+        put(&mut answers, &need.day_before(), &[(79_800, 700.0), (80_100, 900.0)], 90_000);
+        assert_eq!(newest(&answers), (Some((80_100, 0.9)), 80_100), "by its own age");
+        put(&mut answers, &need, &[(90_060, 400.0)], 90_120);
+        assert_eq!(newest(&answers).0, Some((90_060, 0.4)), "what is newer counts");
     }
 }

@@ -4,12 +4,12 @@
 
 use super::{
     Answers, ComponentCtx, Need, Observed, Probe,
-    answers::in_seconds,
+    answers::{Seen, lag_needs},
     metric_need,
     need::{MetricNeed, Window},
 };
 use crate::domain::{
-    Fact, RegionId, Timestamp,
+    Fact, ProbeError, RegionId, Series, Timestamp,
     app::{Component, Role},
     fact::What,
     kind::{KindSpec, ParamShape, ParamSpec},
@@ -114,22 +114,23 @@ impl Probe for AnyMetric {
     }
 
     fn needs(&self, ctx: &ComponentCtx<'_>) -> Vec<Need> {
-        need(ctx).map(Need::Metric).into_iter().collect()
+        let Some(need) = need(ctx) else { return Vec::new() };
+        match Measures::of(ctx.component) {
+            Measures::Gauge => vec![Need::Metric(need)],
+            Measures::LagSeconds | Measures::LagMillis => lag_needs(need).into(),
+        }
     }
 
     fn observe(&self, ctx: &ComponentCtx<'_>, answers: &Answers, _now: Timestamp) -> Vec<Observed> {
         let Some(need) = need(ctx) else { return Vec::new() };
-        let Some(outcome) = answers.series(&need) else { return Vec::new() };
-        let measures = Measures::of(ctx.component);
-        let fact = outcome.map_err(Clone::clone).map(|seen| match measures {
-            Measures::Gauge => seen.metric(seen.value.clone(), Fact::Gauge),
-            Measures::LagSeconds => seen.metric(seen.value.clone(), Fact::Lag),
-            Measures::LagMillis => seen.metric(in_seconds(seen.value, 1_000.0), Fact::Lag),
-        });
-        let what = match measures {
-            Measures::Gauge => What::Gauge,
-            Measures::LagSeconds | Measures::LagMillis => What::Lag,
+        let gauge = |outcome: Result<Seen<'_, Series>, &ProbeError>| {
+            outcome.map(|seen| seen.metric(seen.value.clone(), Fact::Gauge)).map_err(Clone::clone)
         };
-        vec![(ctx.fact(&need.region, what), fact)]
+        let (what, fact) = match Measures::of(ctx.component) {
+            Measures::Gauge => (What::Gauge, answers.series(&need).map(gauge)),
+            Measures::LagSeconds => (What::Lag, answers.lag(&need, 1.0)),
+            Measures::LagMillis => (What::Lag, answers.lag(&need, 1_000.0)),
+        };
+        fact.map(|fact| (ctx.fact(&need.region, what), fact)).into_iter().collect()
     }
 }

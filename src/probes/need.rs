@@ -77,13 +77,30 @@ pub struct MetricNeed {
 pub enum Window {
     /// The last hour: enough to see a gap, a trend and the last points before an outage.
     Recent,
+    /// The day before that hour, in coarser periods, read once an hour: the last points before an outage that began
+    /// longer ago than [`Self::Recent`] reaches, for a console that is started late.
+    DayBefore,
     /// The hour around this time a week ago, and the one after it: read once an hour.
     WeekAgo,
 }
 
 pub const WEEK: Duration = Duration::from_hours(7 * 24);
+const DAY: Duration = Duration::from_hours(24);
 const HOUR: Duration = Duration::from_hours(1);
+const COARSE_SECS: i64 = 300;
+const COARSE: Duration = Duration::from_mins(5);
 const MINUTE: Duration = Duration::from_mins(1);
+
+impl MetricNeed {
+    /// The same of the day before. A maximum over a longer period is still an upper bound, from no later than the start
+    /// of its period.
+    #[must_use]
+    pub fn day_before(&self) -> Self {
+        let mut query = self.query.clone();
+        query.period = query.period.max(COARSE);
+        Self { region: self.region.clone(), query, window: Window::DayBefore }
+    }
+}
 
 impl Window {
     /// Start and end (exclusive), on whole minutes.
@@ -92,6 +109,10 @@ impl Window {
         let minute = Timestamp::from_secs(now.secs().div_euclid(60) * 60);
         match self {
             Self::Recent => (minute - HOUR, minute + MINUTE),
+            Self::DayBefore => {
+                let aligned = Timestamp::from_secs(now.secs().div_euclid(COARSE_SECS) * COARSE_SECS);
+                (aligned - DAY, aligned - HOUR + COARSE)
+            }
             Self::WeekAgo => (minute - WEEK - MINUTE * 10, minute - WEEK + HOUR + MINUTE * 20),
         }
     }
@@ -141,7 +162,7 @@ impl Need {
     #[must_use]
     pub const fn cadence(&self) -> Cadence {
         match self {
-            Self::Metric(MetricNeed { window: Window::WeekAgo, .. }) => Cadence::Hour,
+            Self::Metric(MetricNeed { window: Window::DayBefore | Window::WeekAgo, .. }) => Cadence::Hour,
             Self::Metric(_)
             | Self::GlobalClusters { .. }
             | Self::DbClusters { .. }
@@ -347,5 +368,16 @@ mod tests {
         let (start, end) = Window::Recent.bounds(now);
         assert_eq!(start.secs() % 60, 0);
         assert!(end > now && now.since(start) >= HOUR);
+    }
+
+    #[test]
+    fn the_day_before_ends_where_the_last_hour_begins_and_leaves_no_gap() {
+        for seconds in [0, 1, 59, 240, 299] {
+            let now = Timestamp::parse("2026-11-20T09:00:00Z").expect("a time") + Duration::from_secs(seconds);
+            let (start, end) = Window::DayBefore.bounds(now);
+            assert_eq!((start.secs() % 300, end.secs() % 300), (0, 0), "on whole periods");
+            assert!(end >= Window::Recent.bounds(now).0, "{seconds}");
+            assert!(now.since(start) >= DAY);
+        }
     }
 }

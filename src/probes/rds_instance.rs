@@ -5,7 +5,7 @@
 
 use super::{
     Answers, ComponentCtx, Need, Observed, Probe,
-    answers::newest_restorable,
+    answers::{lag_needs, newest_restorable},
     dimension, metric_need,
     need::{MetricNeed, Payload, Window},
 };
@@ -132,7 +132,7 @@ impl Probe for RdsInstance {
         let mut needs = vec![Need::DbInstances { region: ctx.region(home(ctx.component)) }];
         if let Some(replica) = ctx.text("replica") {
             let region = ctx.region(home(ctx.component).other());
-            needs.push(Need::Metric(lag_need(&region, replica)));
+            needs.extend(lag_needs(lag_need(&region, replica)));
             needs.push(Need::DbInstances { region });
         }
         if copied(ctx.component) {
@@ -149,11 +149,9 @@ impl Probe for RdsInstance {
         }
         if let Some(replica) = ctx.text("replica") {
             let region = ctx.region(home(ctx.component).other());
-            if let Some(outcome) = answers.series(&lag_need(&region, replica)) {
-                // Seconds already; -1 stays: replication is not running (field guide 2.5).
-                let fact = outcome.map(|seen| seen.metric(seen.value.clone(), Fact::Lag)).map_err(Clone::clone);
-                facts.push((ctx.fact(&region, What::Lag), fact));
-            }
+            // Seconds already; -1 stays: replication is not running (field guide 2.5).
+            let lag = answers.lag(&lag_need(&region, replica), 1.0);
+            facts.extend(lag.map(|fact| (ctx.fact(&region, What::Lag), fact)));
             facts.extend(states(ctx, answers, &region, replica));
         }
         if let Some(instance) = ctx.text("instance").filter(|_| copied(ctx.component)) {

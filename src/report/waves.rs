@@ -30,6 +30,9 @@ pub fn wave(wave: &Wave, role: &str) -> String {
     for (app, why) in &wave.left_out {
         let _ = writeln!(out, "  LEFT OUT  {app}: {why}");
     }
+    for (app, why) in &wave.there {
+        let _ = writeln!(out, "  STAYS     {app}: {why}; --app {app} takes it along");
+    }
     for (n, item) in wave.items.iter().enumerate() {
         let plan = &item.plan;
         let after: Vec<&str> = item.after.iter().map(crate::domain::AppId::as_str).collect();

@@ -253,7 +253,7 @@ fn fenced(facts: &Facts<'_>, component: Option<&ComponentId>, side: Side, now: T
 
 /// Whether every DNS record of the app that is weighted sends that side nothing and the other side something:
 /// weight 0 on all records means that all are answered (field guide 5.1).
-fn traffic_cut(facts: &Facts<'_>, side: Side, now: Timestamp) -> Option<(bool, Timestamp)> {
+pub(super) fn traffic_cut(facts: &Facts<'_>, side: Side, now: Timestamp) -> Option<(bool, Timestamp)> {
     let mut oldest = None::<Timestamp>;
     for component in facts.app.components.iter().filter(|component| component.kind == "route53-record") {
         let (sets, at) = facts.records(&component.id, now)?;

@@ -21,7 +21,7 @@ use crate::domain::{
 };
 
 /// The kind of step in which a person attests what no probe sees.
-pub(super) const CHECKLIST: &str = "confirm";
+pub const CHECKLIST: &str = "confirm";
 
 /// Checklists of the run that a person has confirmed; one that was skipped attests nothing.
 #[must_use]

@@ -17,6 +17,7 @@ pub mod guards;
 pub mod guards_estate;
 pub mod interlock;
 pub mod machine;
+pub mod moved;
 pub mod plan;
 pub mod run;
 pub mod signal;

@@ -376,6 +376,14 @@ impl Guard {
             _ => None,
         }
     }
+
+    /// As [`Self::attested_by`], to give it the name that the checklist has in another runbook.
+    pub const fn attested_by_mut(&mut self) -> Option<&mut StepId> {
+        match self {
+            Self::Parity { attested, .. } | Self::NotInside { attested, .. } => attested.as_mut(),
+            _ => None,
+        }
+    }
 }
 
 /// A kind of step, as data; the rows are owned by `crate::steps`.

@@ -51,6 +51,8 @@ pub struct Wave {
     pub items: Vec<Item>,
     /// Apps that were asked for and cannot go, each with why.
     pub left_out: Vec<(AppId, SafeText)>,
+    /// Apps that nobody named and that are where it goes, each with how that is known. Who waits for one does not wait.
+    pub there: Vec<(AppId, SafeText)>,
     pub parallel_max: u32,
     /// Every Region that a run of it goes to.
     pub bound: Vec<Bound>,
@@ -212,7 +214,7 @@ pub fn wave(
         Loss::Nothing | Loss::Unbounded => None,
     });
     let accepts = bounded.max();
-    Ok(Wave { id, items, left_out, parallel_max: parallel_max.max(1), bound, accepts })
+    Ok(Wave { id, items, left_out, there: Vec::new(), parallel_max: parallel_max.max(1), bound, accepts })
 }
 
 /// What is typed to drive the unfinished runs of a wave on.

@@ -19,6 +19,8 @@ const FIRST: [&str; 3] = ["failover", "switchover", "failback"];
 pub struct WavePane {
     pub role: String,
     pub marked: BTreeSet<AppId>,
+    /// A person chose the marks; until then the engine leaves out who is where the wave goes.
+    pub chosen: bool,
     pub parallel_max: u32,
     /// Being planned; its answer is the only one that counts.
     pub asked: Option<WaveRequest>,
@@ -49,7 +51,7 @@ impl WavePane {
 
     fn of_role(estate: &Estate, role: String, parallel_max: u32) -> Self {
         let marked = candidates(estate, &role).into_iter().cloned().collect();
-        Self { role, marked, parallel_max, asked: None, planned: None }
+        Self { role, marked, chosen: false, parallel_max, asked: None, planned: None }
     }
 
     pub fn next_role(&mut self, estate: &Estate) {
@@ -61,6 +63,7 @@ impl WavePane {
     }
 
     pub fn mark(&mut self, app: &AppId) {
+        self.chosen = true;
         if !self.marked.remove(app) {
             self.marked.insert(app.clone());
         }
@@ -68,17 +71,24 @@ impl WavePane {
 
     /// All, or none when all are marked.
     pub fn mark_all(&mut self, estate: &Estate) {
+        self.chosen = true;
         let all: BTreeSet<AppId> = candidates(estate, &self.role).into_iter().cloned().collect();
         self.marked = if self.marked == all { BTreeSet::new() } else { all };
     }
 
-    /// What is to be planned now; `None` while no app is marked (an empty list would mean all of them).
+    /// What is to be planned now; `None` while no app is marked. No list of apps: all that are not where it goes.
     pub fn ask(&mut self, estate: &Estate) -> Option<WaveRequest> {
-        let apps: Vec<AppId> =
-            candidates(estate, &self.role).into_iter().filter(|app| self.marked.contains(*app)).cloned().collect();
+        let candidates = candidates(estate, &self.role);
+        if !self.chosen {
+            self.marked = candidates.iter().copied().cloned().collect();
+        }
+        let mut apps: Vec<AppId> = candidates.into_iter().filter(|app| self.marked.contains(*app)).cloned().collect();
         if apps.is_empty() {
             (self.asked, self.planned) = (None, None);
             return None;
+        }
+        if !self.chosen {
+            apps.clear();
         }
         let (role, parallel_max) = (self.role.clone(), self.parallel_max);
         let request = WaveRequest { role, apps, parallel_max, variant: Variant::Whole };
@@ -90,6 +100,9 @@ impl WavePane {
     pub fn answered(&mut self, request: &WaveRequest, wave: Result<Arc<Wave>, SafeText>) {
         if self.asked.as_ref() == Some(request) {
             self.asked = None;
+            if let (false, Ok(wave)) = (self.chosen, &wave) {
+                self.marked.retain(|app| wave.there.iter().all(|(there, _)| there != app));
+            }
             self.planned = Some(wave);
         }
     }

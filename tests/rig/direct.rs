@@ -18,7 +18,7 @@ use pointsman::{
     engine::Facts,
     probes::{
         self, Answers, ComponentCtx, Need,
-        need::{MetricNeed, Payload, Reading, Window, read_metrics},
+        need::{Cadence, MetricNeed, Payload, Reading, Window, read_metrics},
     },
 };
 
@@ -88,6 +88,12 @@ impl Direct {
         let mut known = self.known.lock().expect("not poisoned");
         let mut by_region: BTreeMap<RegionId, Vec<Need>> = BTreeMap::new();
         for need in needs {
+            // The past does not change: as the collector, not at each question.
+            let read = matches!(known.answers.outcome(&need), Some(Ok(_))).then(|| known.answers.started_at(&need));
+            let cadence = need.cadence();
+            if cadence == Cadence::Hour && read.flatten().is_some_and(|at| now.since(at) < cadence.interval()) {
+                continue;
+            }
             let region = need.region();
             let answers = known.vantages.answers(&region);
             let every = if answers { CALLER_EVERY } else { ASKED_AGAIN };

@@ -8,12 +8,16 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Output, Stdio},
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Once,
+        mpsc::{self, RecvTimeoutError},
+    },
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub const BOUND: Duration = Duration::from_secs(60);
 
@@ -119,6 +123,24 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Children that die of these. What a script starts in its background, or `nohup`, ignores some of them, and so would every
+/// child: a handler here gives the child the default back (signal(7): what is caught is reset by exec).
+fn heeded_by_children() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+        let _inside = runtime.enter();
+        for kind in [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()] {
+            if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
+                drop(signal(kind).expect("a handler, which stays"));
+            }
+        }
+    });
+}
+
 /// A child whose standard output is read line by line.
 pub struct Talk {
     child: Child,
@@ -136,6 +158,7 @@ pub enum Went {
 
 impl Talk {
     pub fn start(mut command: Command) -> Self {
+        heeded_by_children();
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let (sender, lines) = mpsc::channel();

@@ -156,6 +156,26 @@ fn what_is_left_out_of_a_wave_and_why_is_on_the_list_and_in_the_dialog() {
 }
 
 #[test]
+fn who_is_where_the_wave_goes_is_not_marked_until_a_person_marks_it() {
+    let mut console = asked((120, 40));
+    let request = asked_for(&console);
+    assert!(request.apps.is_empty(), "nobody chose: {request:?}");
+    let known = "already in Hyderabad (DNS 12 s ago)";
+    let mut wave = fixture::wave_of_three(SIM);
+    wave.left_out.clear();
+    wave.there.push((AppId::new("webank"), SafeText::new(known)));
+    update(&mut console, Msg::WavePlanned { request, wave: Ok(Arc::new(wave)) });
+    assert!(shown(&console).contains(known), "{}", shown(&console));
+    assert!(shown(&console).contains("5 of 6 apps"), "{}", shown(&console));
+    keys(&mut console, "D");
+    assert!(console.dialog.is_some(), "the list is that of the marks on screen");
+    keys(&mut console, "esc");
+    let sent = keys(&mut console, "end space");
+    let [Cmd::PlanWave(request)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(request.apps.len(), 6, "named, it is taken along: {request:?}");
+}
+
+#[test]
 fn a_list_planned_for_other_marks_cannot_be_declared() {
     let mut console = planned((120, 40));
     let first = console.selected().cloned();

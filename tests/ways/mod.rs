@@ -84,9 +84,8 @@ impl Clock for Time {
 }
 
 fn somebody_is_asked(runs: &OnceLock<watch::Receiver<Arc<Runs>>>) -> bool {
-    let asked = |runs: &watch::Receiver<Arc<Runs>>| {
-        runs.borrow().list.iter().any(|run| matches!(run.phase, Phase::Waiting(_)))
-    };
+    let asked =
+        |runs: &watch::Receiver<Arc<Runs>>| runs.borrow().list.iter().any(|run| matches!(run.phase, Phase::Waiting(_)));
     runs.get().is_some_and(asked)
 }
 

@@ -21,7 +21,7 @@ mod words;
 use std::time::Duration;
 
 pub use assess::{NO_RPO, NOT_MANDATORY, SKEW_MAX_SECONDS, assess};
-pub use order::{exit_code, order, ratio as exposure_ratio, severity};
+pub use order::{app_of, exit_code, order, ratio as exposure_ratio, severity};
 
 use serde::{Deserialize, Serialize};
 

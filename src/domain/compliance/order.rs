@@ -3,21 +3,30 @@
 use std::cmp::{Ordering, Reverse};
 
 use super::{Assessment, Severity, Verdict};
-use crate::domain::app::Estate;
+use crate::domain::app::{App, Estate};
 
 /// Indices of `assessments`, worst first: `Breached`, `Unknown`, `AtRisk` / `NoTarget` / RTO not proven, `Met`; then tier; then
 /// the ratio of exposure to target; then the order of the estate.
 #[must_use]
 pub fn order(estate: &Estate, assessments: &[Assessment]) -> Vec<usize> {
-    let tier = |assessment: &Assessment| estate.app(&assessment.app).map_or(u8::MAX, |app| app.tier);
+    let key = |(n, assessment): (usize, &Assessment)| {
+        let tier = app_of(estate, n, assessment).map_or(u8::MAX, |app| app.tier);
+        (severity(assessment), tier, ratio(assessment))
+    };
+    let keys: Vec<(Severity, u8, f64)> = assessments.iter().enumerate().map(key).collect();
     let mut indices: Vec<usize> = (0..assessments.len()).collect();
     indices.sort_by(|a, b| {
-        let (a, b) = (&assessments[*a], &assessments[*b]);
-        let by_severity = severity(a).cmp(&severity(b));
-        let by_ratio = || ratio(b).partial_cmp(&ratio(a)).unwrap_or(Ordering::Equal);
-        by_severity.then_with(|| tier(a).cmp(&tier(b))).then_with(by_ratio)
+        let (a, b) = (&keys[*a], &keys[*b]);
+        let by_ratio = || b.2.partial_cmp(&a.2).unwrap_or(Ordering::Equal);
+        (a.0, a.1).cmp(&(b.0, b.1)).then_with(by_ratio)
     });
     indices
+}
+
+/// The app of the `n`th assessment. There is one per app, in the estate's order: looked up only where that does not hold.
+#[must_use]
+pub fn app_of<'e>(estate: &'e Estate, n: usize, assessment: &Assessment) -> Option<&'e App> {
+    estate.apps.get(n).filter(|app| app.id == assessment.app).or_else(|| estate.app(&assessment.app))
 }
 
 /// The app's severity, where an RTO that is missed or not proven is a warning at least.

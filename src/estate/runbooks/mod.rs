@@ -3,7 +3,7 @@
 //!
 //! Read twice: first the heads and what they declare, so that apps can be held against it; then the steps, held
 //! against every app that the runbook may be run for. Where to look next: [`step`] (one step), [`flow`] (their
-//! order, parallel groups, nested runbooks), [`parameters`].
+//! order, parallel groups), [`nested`], [`sound`] (what must be so of all of them), [`parameters`].
 
 use std::{collections::BTreeMap, fmt::Write as _, ops::Range};
 
@@ -22,7 +22,9 @@ use crate::domain::{
 use crate::runbook::spec::{ParameterSpec, Presence, RunbookKind, RunbookSpec, StepKindSpec};
 
 pub(super) mod flow;
+mod nested;
 pub(super) mod parameters;
+mod sound;
 pub(super) mod step;
 
 /// Text with its place in the file.

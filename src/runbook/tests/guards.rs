@@ -14,8 +14,9 @@ use crate::{
     },
     runbook::{
         guards::{evaluate, evaluate_all},
+        moved,
         plan::{GuardReading, Holds, Override},
-        spec::{Guard, GuardSpec, Parity, Signal},
+        spec::{Guard, GuardSpec, Parity, RunbookKind, Signal},
     },
 };
 
@@ -73,6 +74,27 @@ fn capacity_is_the_lowest_declared_share_and_what_nobody_measures_is_unknown() {
     assert_eq!(holds(&world, ready()), Holds::Unknown, "one of them was never read");
     metric(&mut world, "other-side", Side::Primary, 4.0, Some((0.0, 60)));
     assert_eq!(holds(&world, Guard::ReadyFor { percent: 100, side: Side::Primary }), Holds::No);
+}
+
+#[test]
+fn an_app_is_where_a_move_goes_only_if_all_its_names_and_writers_were_just_read_there() {
+    let there = |world: &World, side| moved::there(&facts(world, &[]), side, world.now).map(|said| said.to_string());
+    let mut world = World::payments();
+    assert_eq!(there(&world, Side::Primary), None, "it has no name that says where customers go");
+    records(&mut world, 100, 0);
+    let said = there(&world, Side::Primary).expect("names and writer are at home");
+    assert!(said.starts_with("already in Mumbai (DNS 0 s ago)"), "{said}");
+    assert_eq!(there(&world, Side::Recovery), None);
+    records(&mut world, 0, 100);
+    assert_eq!(there(&world, Side::Recovery), None, "the writer stayed");
+    world.writer(Side::Recovery);
+    assert!(there(&world, Side::Recovery).is_some());
+    records(&mut world, 50, 50);
+    assert_eq!(there(&world, Side::Recovery), None, "half of the customers");
+    records(&mut world, 0, 100);
+    world.now = world.now + minutes(60);
+    assert_eq!(there(&world, Side::Recovery), None, "what is old says nothing");
+    assert_eq!(moved::target(RunbookKind::ReProtect), None, "nothing moves");
 }
 
 #[test]

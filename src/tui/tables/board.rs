@@ -1,13 +1,13 @@
 //! The board's rows: one per app, worst first.
 
-use std::{cmp::Ordering, time::Duration};
+use std::time::Duration;
 
 use super::{List, Row, Target};
 use crate::{
     domain::{
         Estate, Picture,
         app::App,
-        compliance::{Assessment, Exposure, RtoEstimate},
+        compliance::{Assessment, Exposure, RtoEstimate, app_of, order},
         observation::At,
     },
     theme::Role,
@@ -32,30 +32,11 @@ pub const COLUMNS: [Column; 10] = [
 
 #[must_use]
 pub fn rows(estate: &Estate, picture: &Picture) -> List {
-    let mut judged: Vec<(&App, &Assessment)> = picture
-        .assessments
-        .iter()
-        .enumerate()
-        .filter_map(|(n, assessment)| {
-            // One per app, in the estate's order: looked up only when that does not hold.
-            let app = estate.apps.get(n).filter(|app| app.id == assessment.app).or_else(|| estate.app(&assessment.app));
-            app.map(|app| (app, assessment))
-        })
-        .collect();
-    judged.sort_by(|a, b| worst_first(a.0, a.1, b.0, b.1));
-    List::new(judged.into_iter().map(|(app, assessment)| row(estate, picture, app, assessment)).collect())
-}
-
-/// Severity, then tier, then the ratio of exposure to target, then the name.
-fn worst_first(app_a: &App, a: &Assessment, app_b: &App, b: &Assessment) -> Ordering {
-    let ratio = |exposure: &Exposure| match (exposure.exposure.or(exposure.at_least), exposure.target) {
-        (Some(figure), Some(target)) if !target.is_zero() => figure.as_secs_f64() / target.as_secs_f64(),
-        _ => 0.0,
-    };
-    (a.verdict.severity(), app_a.tier)
-        .cmp(&(b.verdict.severity(), app_b.tier))
-        .then_with(|| ratio(&b.region_lost).total_cmp(&ratio(&a.region_lost)))
-        .then_with(|| app_a.name.cmp(&app_b.name))
+    let judged = order(estate, &picture.assessments).into_iter().filter_map(|n| {
+        let assessment = &picture.assessments[n];
+        Some(row(estate, picture, app_of(estate, n, assessment)?, assessment))
+    });
+    List::new(judged.collect())
 }
 
 /// Whether the fact behind an exposure is only kept from before.

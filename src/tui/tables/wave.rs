@@ -39,7 +39,12 @@ pub fn rows(estate: &Estate, pane: &WavePane) -> List {
     }
     let rest: Vec<_> = candidates(estate, &pane.role).into_iter().filter(|app| !listed.contains(app)).collect();
     for app in rest {
-        let said = if pane.marked.contains(app) { "not planned yet" } else { "does not go" };
+        let there = pane.shown().and_then(|wave| wave.there.iter().find(|(there, _)| there == app));
+        let said = match there {
+            _ if pane.marked.contains(app) => "not planned yet",
+            Some((_, known)) => known.as_str(),
+            None => "does not go",
+        };
         rows.push(plain_row(estate, pane, app, said));
     }
     List::new(rows)
