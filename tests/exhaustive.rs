@@ -17,12 +17,17 @@
 mod bench;
 #[path = "exhaustive/cases.rs"]
 mod cases;
+#[path = "exhaustive/perform.rs"]
+mod perform;
 mod rig;
+#[path = "exhaustive/scene.rs"]
+mod scene;
+#[path = "exhaustive/stage.rs"]
+mod stage;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     panic::AssertUnwindSafe,
-    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -30,312 +35,16 @@ use std::{
     time::Duration,
 };
 
-use bench::{Bench, Console, JOURNAL, Outcome, READS_TROUBLED, Remains, STUCK, Stage, TABLE, Trouble};
-use cases::{CASES, Case, Does, runbook_id};
-use pointsman::{
-    aws::{SendOutcome, WriteOp, rds, route53},
-    domain::{AppId, RegionId, Side, resource::Routing},
-    engine::{Chain, Facts as _, SqliteStore, Store, StoreError, examine, recover},
-    runbook::{
-        build::FrozenStep,
-        run::{Answer, Ask, Phase, Ruling, RunId, RunState},
-        signal::Facts,
-        spec::RunbookKind,
-    },
-    sim::fault::{Down, Fault, FaultKind},
-    steps::{
-        self,
-        kind::{Conduct, Eyes, Prepared, StepContext},
-    },
-};
-use rig::{Around, BANK, Death, Direct, HYDERABAD, MUMBAI, declaration, folder};
+use bench::{Bench, STUCK, TABLE};
+use cases::{CASES, Case, Does};
+use perform::{End, Keep, answer, perform, resumed};
+use pointsman::{engine::StoreError, steps};
+use rig::{Around, BANK, Death, declaration, folder};
+use scene::{Payments, Scene};
+use stage::{JOURNAL, Outcome, Stage};
 
-const TRIES_MAX: u32 = 5;
-/// What a person takes over a run that is parked or in doubt.
-const PERSON_TAKES: Duration = Duration::from_mins(10);
 /// At once: most of a run is computing, some of it is waiting for a thread of the journal's.
 const THREADS_PER_CORE: usize = 2;
-
-/// A runbook, and the world as it is when that is asked for.
-struct Scene {
-    name: String,
-    runbook: String,
-    app: &'static str,
-    ready: Arc<Stage>,
-    does: Does,
-    outcome: Outcome,
-}
-
-impl Scene {
-    async fn of(bench: &Bench, case: &Case, outcome: Outcome) -> Self {
-        Self {
-            name: format!("{} / {}", case.kind, outcome.word()),
-            runbook: runbook_id(case),
-            app: case.app,
-            ready: prepared(bench, case).await,
-            does: case.does,
-            outcome,
-        }
-    }
-
-    fn undisturbed(&self) -> Self {
-        let Self { name, runbook, app, ready, does, .. } = self;
-        let (name, runbook, ready) = (name.clone(), runbook.clone(), Arc::clone(ready));
-        Self { name, runbook, app, ready, does: *does, outcome: Outcome::Ok }
-    }
-
-    fn trouble(&self, stage: &Stage) {
-        match self.does {
-            Does::Calls(operation) => stage.trouble(Trouble::Call(operation, self.outcome)),
-            Does::Runs => stage.trouble(Trouble::Call("Run", self.outcome)),
-            Does::Reads | Does::Looks if self.outcome != Outcome::Ok => {
-                stage.trouble(Trouble::Reads(self.outcome, stage.sim.now() + READS_TROUBLED));
-            }
-            Does::Reads | Does::Looks | Does::Nothing | Does::Much => {}
-        }
-    }
-}
-
-fn dark(stage: &Stage) -> u64 {
-    let kind = FaultKind::RegionDown { region: RegionId::new(MUMBAI), how: Down::Refuse };
-    stage.sim.inject(Fault { id: 0, kind, from: None, until: None }).expect("a fault the simulator knows")
-}
-
-/// Carries out what the case needs, without the engine.
-async fn prepared(bench: &Bench, case: &Case) -> Arc<Stage> {
-    let stage = bench.stage();
-    let facts = bench.facts();
-    let mut fault = None;
-    for id in case.before {
-        match *id {
-            "dark" => {
-                fault = Some(dark(&stage));
-                stage.hand.advance(Duration::from_mins(2));
-            }
-            "light" => {
-                stage.sim.clear(fault.expect("it was dark")).expect("a fault");
-                stage.hand.advance(Duration::from_hours(3));
-            }
-            id => {
-                // Between two of the schedule's own, and long enough to be there before the schedule has copied it.
-                stage.hand.advance(Duration::from_mins(5));
-                carry_out(bench, &stage, &facts, case.app, id).await;
-                stage.hand.advance(Duration::from_mins(8));
-            }
-        }
-    }
-    stage
-}
-
-async fn carry_out(bench: &Bench, stage: &Stage, facts: &Direct, app: &str, id: &str) {
-    let (estate, runbooks) = bench.files;
-    let app = estate.app(&AppId::new(app)).expect("an app");
-    let spec = runbooks
-        .iter()
-        .filter(|runbook| runbook.id.as_str().starts_with("before-"))
-        .flat_map(|runbook| &runbook.steps)
-        .find(|step| step.id.as_str() == id)
-        .expect("a step");
-    let snapshot = facts.fresh(&app.id).await;
-    let known = Facts { estate, app, snapshot: &snapshot, last_run_ended: None, attested: &[] };
-    let step = FrozenStep::of(spec);
-    let about = StepContext {
-        facts: &known,
-        step: &step,
-        kind: RunbookKind::Failover,
-        target: Side::Recovery,
-        begun_at: Some(stage.sim.now()),
-        maker_began: None,
-        token: Some("before"),
-        now: stage.sim.now(),
-    };
-    let kind = steps::find(spec.kind).expect("a kind");
-    let Conduct::Acts(acting) = kind.conduct() else { panic!("{id} acts") };
-    let planned = kind.outline(&about).calls.expect("resolved");
-    let outside = bench.outside();
-    let eyes = Eyes { reader: bench.reader(), outside: &outside };
-    match acting.prepare(&about, &planned, &eyes).await {
-        Prepared::Send(op) => sent(bench, &*op).await,
-        other => panic!("{id}: {other:?}"),
-    }
-}
-
-async fn sent(bench: &Bench, op: &dyn WriteOp) {
-    let sent = bench.writer().send_once(op).await;
-    assert!(matches!(sent, SendOutcome::Accepted { .. }), "{}: {sent:?}", op.describe());
-}
-
-/// How a run ended.
-#[derive(Debug)]
-struct End {
-    /// Phases of the run and of its steps; what a person took on shows in `word` alone.
-    phases: String,
-    word: &'static str,
-    world: String,
-    effects: BTreeMap<String, usize>,
-    log: Vec<String>,
-    asked: Vec<&'static str>,
-}
-
-struct Performed {
-    end: End,
-    /// What a death would have left, at every place that it came by.
-    remains: Vec<Remains>,
-    calls: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keep {
-    Nothing,
-    WhatIsLeft,
-}
-
-async fn perform(bench: &Bench, scene: &Scene, keep: Keep) -> Performed {
-    let stage = scene.ready.fork();
-    bench.put_on(&stage);
-    let folder = folder();
-    let journal = folder.path().join(JOURNAL);
-    let console = bench.console(&journal, Arc::clone(&stage));
-    let plan = console.plan(&scene.runbook, scene.app).await;
-    scene.trouble(&stage);
-    if keep == Keep::WhatIsLeft {
-        stage.keep_what_is_left(&journal);
-    }
-    let mut asked = Vec::new();
-    let declared = declaration(scene.app, plan.target_region.as_str());
-    let run = console.0.declare(&plan, declared).await.expect("declared");
-    let state = carried(&console, &stage, run, &scene.ready.effects(), &mut asked).await;
-    let (remains, appends, calls) = stage.remains();
-    assert!(keep == Keep::Nothing || remains.len() == 2 * (appends + calls), "{}: a place was missed", scene.name);
-    Performed { end: ended(scene, &stage, &journal, &state, asked), remains, calls }
-}
-
-/// The next start: what is unfinished is resumed; where nothing was declared yet, it is declared.
-async fn resumed(bench: &Bench, scene: &Scene, remains: Remains) -> End {
-    let folder = folder();
-    let journal = remains.lay_down(folder.path());
-    let stage = remains.stage;
-    bench.put_on(&stage);
-    let console = bench.console(&journal, Arc::clone(&stage));
-    let runs = console.0.watch().borrow().clone();
-    assert!(runs.list.iter().all(|state| !state.driven), "nobody drives at a start");
-    let mut asked = Vec::new();
-    let state = match (runs.list.first(), runs.ended.first()) {
-        (Some(state), _) if state.phase.ended() => Arc::clone(state),
-        // Its last record was written: the record is what there is of it.
-        (None, Some(summary)) => {
-            let store = SqliteStore::open(&journal).expect("the journal opens");
-            Arc::new(recover(&store.load_run(summary.id).expect("readable")).expect("whole").shown)
-        }
-        (known, _) => {
-            let run = match known {
-                Some(state) => {
-                    let declared = declaration(scene.app, state.plan.target_region.as_str());
-                    console.0.resume(state.id, declared).await.expect("resumed")
-                }
-                None => {
-                    let plan = console.plan(&scene.runbook, scene.app).await;
-                    let declared = declaration(scene.app, plan.target_region.as_str());
-                    console.0.declare(&plan, declared).await.expect("declared")
-                }
-            };
-            carried(&console, &stage, run, &scene.ready.effects(), &mut asked).await
-        }
-    };
-    ended(scene, &stage, &journal, &state, asked)
-}
-
-/// Compared when the world has come to rest: some of it is rebuilt after the run has ended.
-fn ended(scene: &Scene, stage: &Stage, journal: &Path, state: &RunState, asked: Vec<&'static str>) -> End {
-    stage.hand.advance(Duration::from_hours(6));
-    let phases: Vec<String> = state.steps.iter().map(|step| format!("{} {:?}", step.id, step.phase)).collect();
-    let word = if matches!(state.phase, Phase::Completed { .. }) { "completed" } else { state.phase.word() };
-    let mut effects = stage.effects();
-    for (operation, count) in scene.ready.effects() {
-        *effects.get_mut(&operation).expect("effects are never forgotten") -= count;
-    }
-    effects.retain(|_, count| *count > 0);
-    let store = SqliteStore::open(journal).expect("the journal opens");
-    let chain = examine(&store.load().expect("readable"), store.anchored().expect("readable")).chain();
-    assert!(matches!(chain, Chain::Whole { .. }), "{chain:?}");
-    End {
-        phases: format!("{word} [{}]", phases.join(", ")),
-        word: state.phase.word(),
-        world: stage.world(),
-        effects,
-        log: state.log.iter().map(|(_, line)| line.to_string()).collect(),
-        asked,
-    }
-}
-
-/// Answers whatever is asked until the run ends.
-async fn carried(
-    console: &Console,
-    stage: &Stage,
-    run: RunId,
-    before: &BTreeMap<String, usize>,
-    asked: &mut Vec<&'static str>,
-) -> Arc<RunState> {
-    let mut watch = console.0.watch();
-    let mut retries = 0;
-    let deadline = tokio::time::Instant::now() + STUCK;
-    loop {
-        let runs = watch.borrow_and_update().clone();
-        assert!(runs.store_failure.is_none(), "{:?}", runs.store_failure);
-        let state = runs.list.iter().find(|state| state.id == run).cloned().expect("it is listed");
-        if state.phase.ended() {
-            return state;
-        }
-        if let Some(answer) = answer(&state, stage, before, &mut retries, asked) {
-            let _ = console.0.answer(run, answer).await; // refused: the run moved on, and the next state says so
-            continue;
-        }
-        tokio::select! {
-            changed = watch.changed() => changed.expect("the engine lives"),
-            () = tokio::time::sleep_until(deadline) => panic!("stuck: {:#?}\n{:#?}", state.phase, state.log),
-        }
-    }
-}
-
-fn answer(
-    state: &RunState,
-    stage: &Stage,
-    before: &BTreeMap<String, usize>,
-    retries: &mut u32,
-    asked: &mut Vec<&'static str>,
-) -> Option<Answer> {
-    match &state.phase {
-        Phase::Waiting(ask) => Some(match ask {
-            Ask::Key { step } | Ask::Chord { step } | Ask::Confirm { step, .. } | Ask::Noticed { step, .. } => {
-                Answer::Go { step: step.clone() }
-            }
-            Ask::Loss { step, phrase, .. } => Answer::AcceptLoss { step: step.clone(), typed: phrase.clone() },
-            Ask::Override { step, guard, .. } => Answer::Override {
-                step: step.clone(),
-                guard: *guard,
-                reason: "fibre cut confirmed by NOC".into(),
-                authoriser: "head of operations".into(),
-            },
-            Ask::Rearm => Answer::Rearm(declaration(state.plan.app.as_str(), state.plan.target_region.as_str())),
-            Ask::Verdict { step, .. } => {
-                asked.push("verdict");
-                stage.hand.advance(PERSON_TAKES);
-                let applied = stage.effects() != *before;
-                let ruling = if applied { Ruling::Applied } else { Ruling::NotApplied };
-                Answer::Verdict { step: step.clone(), ruling, evidence: "the log of calls".into() }
-            }
-        }),
-        Phase::Parked { step: Some(step), why } => {
-            asked.push("retry");
-            *retries += 1;
-            assert!(*retries <= TRIES_MAX, "parked again and again: {why}\n{:#?}", state.log);
-            stage.hand.advance(PERSON_TAKES);
-            Some(Answer::Retry { step: step.clone() })
-        }
-        Phase::Parked { step: None, why } => panic!("parked for good: {why}\n{:#?}", state.log),
-        _ => None,
-    }
-}
 
 /// One kind and outcome at all places; what is counted, and what went wrong.
 #[derive(Default)]
@@ -553,64 +262,6 @@ async fn refused_at(bench: &Bench, scene: &Scene, nth: usize) -> Went {
     let calls = refuses.calls_until_then.load(Ordering::SeqCst);
     assert_eq!(stage.calls(), calls, "{}: record {nth} was not written, and it acted", scene.name);
     Went::Stopped
-}
-
-/// The runbooks of Payments in the bundled estate, and the situation that each is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Payments {
-    Failover,
-    Switchover,
-    Failback,
-}
-
-impl Payments {
-    const fn runbook(self) -> &'static str {
-        match self {
-            Self::Failover => "payments-failover",
-            Self::Switchover => "payments-switchover",
-            Self::Failback => "payments-failback",
-        }
-    }
-
-    async fn stage(self, bench: &Bench) -> Arc<Stage> {
-        let stage = bench.stage();
-        match self {
-            Self::Failover => {
-                dark(&stage);
-                stage.hand.advance(Duration::from_mins(5));
-            }
-            Self::Switchover => {}
-            Self::Failback => after_a_failover(bench, &stage).await,
-        }
-        stage
-    }
-}
-
-/// Hyderabad writes and has the traffic; Mumbai was gone and is back.
-async fn after_a_failover(bench: &Bench, stage: &Stage) {
-    let fault = dark(stage);
-    stage.hand.advance(Duration::from_mins(5));
-    let region = RegionId::new(HYDERABAD);
-    let id = Some("payments-global".to_owned());
-    let clusters = rds::DescribeGlobalClusters { region: region.clone(), id };
-    let clusters = bench.reader().read(&clusters).await.expect("readable").value;
-    let target_arn = clusters[0].member_in(&region).expect("a member").cluster_arn.clone();
-    let global_cluster = "payments-global".into();
-    sent(bench, &rds::FailoverGlobalCluster { region, global_cluster, target_arn }).await;
-    let zone = || "Z0PAYBANKEXAMPLE01".to_owned();
-    let name = Some("origin.pay.bank.example".to_owned());
-    let list = route53::ListResourceRecordSets { zone: zone(), name, kind: Some("A".into()) };
-    let sets = bench.reader().read(&list).await.expect("readable").value;
-    let changes = sets.into_iter().map(|mut set| {
-        let weight = if set.set_identifier.as_deref() == Some("hyderabad") { 100 } else { 0 };
-        set.routing = Routing::Weighted { weight };
-        route53::RecordChange { action: route53::RecordAction::Upsert, set }
-    });
-    let comment = "what must have happened before".into();
-    sent(bench, &route53::ChangeRecordSets { zone: zone(), comment, changes: changes.collect() }).await;
-    stage.hand.advance(Duration::from_mins(20));
-    stage.sim.clear(fault).expect("the fault was there");
-    stage.hand.advance(Duration::from_hours(6));
 }
 
 #[test]

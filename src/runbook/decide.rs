@@ -129,8 +129,8 @@ pub fn judge(course: &Course, n: usize, readings: &[GuardReading], loss: Option<
         };
     }
     let Some(confirmed) = &progress.confirmed else {
-        // The list was confirmed once: what is tried again is confirmed by itself.
-        if let Some(wave) = course.shown.declaration.wave.as_ref().filter(|_| course.shown.steps[n].attempts <= 1) {
+        // What is tried again, or planned otherwise, is confirmed by itself.
+        if let Some(wave) = course.listed(n) {
             return of_wave(wave, planned, readings, loss);
         }
         return match planned.hazard {

@@ -1,6 +1,6 @@
 //! A minimal runbook for each kind of step, and what must have happened before.
 
-use super::bench::Outcome;
+use super::stage::Outcome;
 
 pub struct Case {
     pub kind: &'static str,

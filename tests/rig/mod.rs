@@ -5,22 +5,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use pointsman::{
-    aws::{self, Connection, ConnectionSettings, Transport, Wire, WireFailure, connection::TimeBudget},
-    clock::SystemClock,
+    aws::{self, Connection, ConnectionSettings, Transport, Wire, connection::TimeBudget},
     collect::{Collector, CollectorHandle, Settings},
-    domain::{AppId, Clock, Estate, RegionId, RunbookId, SafeText, Snapshot, Timestamp},
-    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore, Store, StoreError, anchor, store},
+    domain::{AppId, Estate, RegionId, RunbookId, SafeText, Snapshot, Timestamp},
+    engine::{Engine, EngineParts, Facts, Permissions, SqliteStore},
     estate, probes,
     runbook::{
         plan::{Plan, PlanRequest},
@@ -28,236 +22,29 @@ use pointsman::{
         spec::RunbookSpec,
     },
     sim::{
-        Options, Reply, Sim,
+        Options, Sim,
         fault::{Down, Fault, FaultKind},
     },
     steps::{self, outside::Nowhere},
 };
-use tokio::sync::Notify;
 
+mod clock;
+mod death;
 mod direct;
+
+use self::death::{DyingWire, Unnamed};
 #[allow(unused_imports, reason = "each test crate that includes it uses its own part")]
-pub use direct::Direct;
+pub use self::{
+    clock::{Hand, Moving, Watching},
+    death::{Around, Death, Journal, Reaper},
+    direct::Direct,
+};
 
 pub const MUMBAI: &str = "ap-south-1";
 pub const HYDERABAD: &str = "ap-south-2";
 
 /// Nothing here takes longer on the wall; a test that does is stuck.
 const STUCK: Duration = Duration::from_secs(120);
-
-/// Estate time moves only when somebody asks how long to wait for it: ten times as far as they ask, so that a
-/// run of minutes takes few looks.
-pub struct Hand {
-    base: Timestamp,
-    wall: Timestamp,
-    offset_millis: AtomicU64,
-}
-
-impl Hand {
-    pub fn at(base: Timestamp) -> Self {
-        Self { base, wall: SystemClock::default().wall(), offset_millis: AtomicU64::new(0) }
-    }
-
-    pub fn advance(&self, by: Duration) {
-        self.offset_millis.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
-    }
-
-    /// Another clock that shows what this one shows.
-    pub fn fork(&self) -> Self {
-        let offset_millis = AtomicU64::new(self.offset_millis.load(Ordering::SeqCst));
-        Self { base: self.base, wall: self.wall, offset_millis }
-    }
-
-    fn offset(&self) -> Duration {
-        Duration::from_millis(self.offset_millis.load(Ordering::SeqCst))
-    }
-}
-
-/// The clock as the engine sees it: waiting moves it.
-pub struct Moving(pub Arc<Hand>);
-/// The clock as everything else sees it.
-pub struct Watching(pub Arc<Hand>);
-
-impl Clock for Moving {
-    fn now(&self) -> Timestamp {
-        self.0.base + self.0.offset()
-    }
-    fn wall(&self) -> Timestamp {
-        self.0.wall + self.0.offset()
-    }
-    fn monotonic(&self) -> Duration {
-        self.0.offset()
-    }
-    fn speed(&self) -> f64 {
-        1.0
-    }
-    fn idle(&self, wall: Duration) -> Duration {
-        self.0.advance(wall * 10);
-        Duration::ZERO
-    }
-}
-
-impl Clock for Watching {
-    fn now(&self) -> Timestamp {
-        self.0.base + self.0.offset()
-    }
-    fn wall(&self) -> Timestamp {
-        self.0.wall + self.0.offset()
-    }
-    fn monotonic(&self) -> Duration {
-        self.0.offset()
-    }
-    fn speed(&self) -> f64 {
-        1.0
-    }
-}
-
-/// Where the program dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Death {
-    Never,
-    BeforeAppend(usize),
-    AfterAppend(usize),
-    BeforeCall(usize),
-    AfterCall(usize),
-}
-
-/// Counts, and dies at its place.
-pub struct Reaper {
-    pub death: Death,
-    appends: AtomicUsize,
-    pub calls: AtomicUsize,
-    pub dead: Notify,
-}
-
-impl Reaper {
-    pub fn new(death: Death) -> Arc<Self> {
-        Arc::new(Self { death, appends: AtomicUsize::new(0), calls: AtomicUsize::new(0), dead: Notify::new() })
-    }
-
-    pub fn counted(&self) -> (usize, usize) {
-        (self.appends.load(Ordering::SeqCst), self.calls.load(Ordering::SeqCst))
-    }
-}
-
-/// What stands around each append to a journal.
-pub trait Around: Send + Sync {
-    fn around<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError>;
-}
-
-/// A writer that dies before or after an append. To the engine that is a failed write: it stops.
-impl Around for Arc<Reaper> {
-    fn around<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let n = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
-        let died = || {
-            self.dead.notify_one();
-            Err(StoreError::Failed("killed by the test".to_owned()))
-        };
-        if self.death == Death::BeforeAppend(n) {
-            return died();
-        }
-        let written = write()?;
-        if self.death == Death::AfterAppend(n) {
-            return died();
-        }
-        Ok(written)
-    }
-}
-
-/// A journal with something around each append.
-pub struct Journal<A> {
-    pub inner: SqliteStore,
-    pub around: A,
-}
-
-impl<A: Around> Store for Journal<A> {
-    fn create(&self, batch: &[store::NewRun]) -> Result<Vec<(store::Lease, store::Record)>, StoreError> {
-        self.around.around(|| self.inner.create(batch))
-    }
-    fn take(&self, run: RunId) -> Result<store::Lease, StoreError> {
-        self.inner.take(run)
-    }
-    fn append(&self, lease: &store::Lease, written: &store::Written) -> Result<store::Record, StoreError> {
-        self.around.around(|| self.inner.append(lease, written))
-    }
-    fn load(&self) -> Result<Vec<store::Stored>, StoreError> {
-        self.inner.load()
-    }
-    fn load_run(&self, run: RunId) -> Result<store::Stored, StoreError> {
-        self.inner.load_run(run)
-    }
-    fn anchored(&self) -> Result<anchor::Anchored, StoreError> {
-        self.inner.anchored()
-    }
-    fn history(&self, known: &dyn Fn(RunId) -> bool) -> Result<store::History, StoreError> {
-        self.inner.history(known)
-    }
-    fn keep_summaries(&self, summaries: &[(RunId, String)]) -> Result<(), StoreError> {
-        self.inner.keep_summaries(summaries)
-    }
-}
-
-/// The simulator as a wire; a mutating request may be the last thing that the program does.
-struct DyingWire {
-    sim: Arc<Sim>,
-    reaper: Arc<Reaper>,
-}
-
-impl std::fmt::Debug for DyingWire {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DyingWire")
-    }
-}
-
-fn mutates(request: &http::Request<Bytes>) -> bool {
-    let body = String::from_utf8_lossy(request.body());
-    ["Action=FailoverGlobalCluster", "Action=SwitchoverGlobalCluster", "Action=CopyDBClusterSnapshot"]
-        .iter()
-        .any(|action| body.contains(action))
-        || (request.method() == http::Method::POST && request.uri().path().contains("/rrset"))
-}
-
-impl Wire for DyingWire {
-    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, WireFailure>> {
-        let mut die = false;
-        if mutates(&request) {
-            let n = self.reaper.calls.fetch_add(1, Ordering::SeqCst) + 1;
-            if self.reaper.death == Death::BeforeCall(n) {
-                self.reaper.dead.notify_one();
-                return Box::pin(std::future::pending());
-            }
-            die = self.reaper.death == Death::AfterCall(n);
-        }
-        let reply = self.sim.handle(request);
-        if die {
-            self.reaper.dead.notify_one();
-            return Box::pin(std::future::pending());
-        }
-        Box::pin(async move {
-            match reply {
-                Reply::Answer { response, .. } => Ok(response),
-                Reply::Refused => Err(WireFailure::Refused),
-                Reply::BlackHole => std::future::pending().await,
-                Reply::Lost { .. } => Err(WireFailure::Broken),
-            }
-        })
-    }
-}
-
-/// What answers without naming itself a simulator: to the program that is AWS.
-#[derive(Debug)]
-struct Unnamed(DyingWire);
-
-impl Wire for Unnamed {
-    fn call(&self, request: http::Request<Bytes>) -> BoxFuture<'static, Result<http::Response<Bytes>, WireFailure>> {
-        let answer = self.0.call(request);
-        Box::pin(async move {
-            let mut answer = answer.await?;
-            answer.headers_mut().remove(pointsman::sim::SIM_HEADER);
-            Ok(answer)
-        })
-    }
-}
 
 struct Collected(CollectorHandle);
 
@@ -301,9 +88,8 @@ pub struct Console {
 
 impl Rig {
     pub fn new() -> Self {
-        let wall = SystemClock::default().wall();
         let base = Timestamp::parse("2026-11-20T09:00:00Z").expect("a time");
-        let hand = Arc::new(Hand { base, wall, offset_millis: AtomicU64::new(0) });
+        let hand = Arc::new(Hand::at(base));
         let sim = Sim::new(Options {
             estate: Arc::clone(&BANK.0),
             seed: 7,

@@ -49,10 +49,18 @@ pub enum Plant {
     TwoRunsPerApp,
     /// A confirmed step is confirmed for all its attempts.
     ConfirmsOnceForAll,
+    /// What was begun and failed is taken for done: it has come to its end.
+    TakesFailedForDone,
+    /// What was begun and failed is sent once more under the same intent.
+    SendsAgainWhatFailed,
+    /// What was begun and failed is waited for, as if it could still succeed.
+    WaitsForWhatFailed,
+    /// What cannot be read is told to have failed.
+    UnclearIsFailed,
 }
 
 impl Plant {
-    pub const BROKEN: [Self; 20] = [
+    pub const BROKEN: [Self; 24] = [
         Self::DropsIntents,
         Self::SentIsNotDurable,
         Self::SendsAgainOnUnknown,
@@ -73,6 +81,10 @@ impl Plant {
         Self::SendsAnotherCall,
         Self::TwoRunsPerApp,
         Self::ConfirmsOnceForAll,
+        Self::TakesFailedForDone,
+        Self::SendsAgainWhatFailed,
+        Self::WaitsForWhatFailed,
+        Self::UnclearIsFailed,
     ];
 
     pub fn rules(self) -> Rules {

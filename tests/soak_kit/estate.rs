@@ -10,6 +10,7 @@ use pointsman::{
     domain::{AppId, CallDescription, Hazard, SafeText, Side, StepId, Timestamp, compliance::RtoEstimate},
     runbook::{
         build::{Frozen, FrozenStep},
+        finding::Leftover,
         foreign::Stood,
         plan::{Plan, PlanHash, PlannedStep},
         run::{Declaration, WaveMark},
@@ -50,6 +51,18 @@ pub struct Nature {
     pub takes: u64,
     /// What each guard of the step rests on.
     pub rests_on: Vec<Ground>,
+    /// What becomes of the first that is begun; tried again, it succeeds.
+    pub first_ends: Ending,
+}
+
+/// How something that a call began comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Whole,
+    /// As a job does: another may be started at once. Who did not hear its id cannot tell it from somebody else's.
+    Failed,
+    /// As a database does that cannot be restored: it stands there under its name, and in the way of another.
+    Wrecked,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,13 +163,20 @@ impl AppSpec {
             let long = *role == Role::Read && rng.u8(0..16) == 0;
             let takes = if long { 17 * 60_000 } else { rng.u64(2..=30) * 1_000 * scale };
             let (guards, rests_on) = guards(rng, *role, flags, weather);
-            natures.insert(name.clone(), Nature { role: *role, takes, rests_on });
+            let first_ends = match (role, rng.u8(0..16)) {
+                (Role::Read | Role::Ask, _) => Ending::Whole,
+                (_, 0) => Ending::Failed,
+                (_, 1) => Ending::Wrecked,
+                _ => Ending::Whole,
+            };
+            natures.insert(name.clone(), Nature { role: *role, takes, rests_on, first_ends });
             steps.push(step(rng, &name, *role, after, takes, guards));
         }
         let short = steps.len();
         let last = steps[short - 1].0.id.clone();
         let name = StepId::new(format!("s{short}"));
-        natures.insert(name.clone(), Nature { role: Role::Change, takes: 5_000, rests_on: Vec::new() });
+        let first_ends = Ending::Whole;
+        natures.insert(name.clone(), Nature { role: Role::Change, takes: 5_000, rests_on: Vec::new(), first_ends });
         steps.push(step(rng, &name, Role::Change, vec![last], 5_000, Vec::new()));
         let longer = frozen(&id, "longer", steps.clone());
         // A switch may also make the plan shorter.
@@ -234,6 +254,11 @@ pub fn call(step: &StepId, token: &str, hazard: Hazard) -> CallDescription {
         hazard,
         iam_actions: Vec::new(),
     }
+}
+
+/// What a step may leave, under the one name that it has.
+pub fn left(app: usize, step: &StepId) -> Leftover {
+    Leftover { kind: "thing".to_owned(), region: "ap-south-2".into(), id: SafeText::new(format!("app{app}-{step}")) }
 }
 
 fn frozen(app: &AppId, word: &str, steps: Vec<(PlannedStep, FrozenStep)>) -> Frozen {

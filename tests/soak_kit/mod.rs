@@ -115,7 +115,11 @@ pub fn lived(seed: u64, plant: Plant, weather: Weather) -> (Soak, Result<(), Bre
     let lived = soak.go();
     // The laws say more than where the rim stumbled.
     let judged = laws::judge(&soak).and(lived);
-    let judged = if weather == Weather::Calm { judged.and_then(|()| laws::makespan(&soak)) } else { judged };
+    let judged = if weather == Weather::Calm {
+        judged.and_then(|()| laws::told_at_once(&soak)).and_then(|()| laws::makespan(&soak))
+    } else {
+        judged
+    };
     (soak, judged)
 }
 

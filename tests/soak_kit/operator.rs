@@ -13,10 +13,12 @@ use pointsman::{
     },
 };
 
-use super::{Weather, estate::declaration, rim::Soak};
+use super::{Weather, estate::declaration, rim::Soak, world::IN_THE_WAY};
 
 /// After so many words about one run a person gives it up.
 const TRIES_MAX: u32 = 150;
+/// After so many attempts they do it by hand.
+const ATTEMPTS_MAX: u32 = 8;
 
 pub fn says(soak: &mut Soak, d: usize) -> Vec<Answer> {
     let run = soak.drivers[d].run;
@@ -32,7 +34,14 @@ pub fn says(soak: &mut Soak, d: usize) -> Vec<Answer> {
     }
     match course.shown.phase.clone() {
         Phase::Waiting(ask) => vec![answers(soak, &course, &ask, dice)],
-        Phase::Parked { step, .. } => parked(&course, step.as_ref(), dice),
+        Phase::Parked { step, why } => {
+            // Half of them try again without it, and are told so again.
+            if let Some(step) = step.as_ref().filter(|_| dice >= 50 && why.contains(IN_THE_WAY)) {
+                let app = soak.journal.runs[run].app;
+                soak.world.clears_away(app, step);
+            }
+            parked(&course, step.as_ref(), dice)
+        }
         Phase::Held if dice >= 40 => vec![Answer::Release],
         _ => Vec::new(),
     }
@@ -90,7 +99,7 @@ fn parked(course: &Course, step: Option<&StepId>, dice: u8) -> Vec<Answer> {
     if !stands || (12..14).contains(&dice) {
         return abandon();
     }
-    if state.attempts >= 5 || (14..24).contains(&dice) {
+    if state.attempts >= ATTEMPTS_MAX || (14..24).contains(&dice) {
         return vec![Answer::Skip { step: step.clone(), reason: "done by hand".to_owned() }];
     }
     vec![Answer::Retry { step: step.clone() }]

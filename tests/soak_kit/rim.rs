@@ -1,32 +1,33 @@
 //! The rim of the soak: what `pointsman::engine::driver` is for the real thing, on a made-up clock, with crashes.
 //!
 //! One agenda orders everything that happens: answers, landings, wakes, people, weather, take-overs. A driver is
-//! stopped, stalled or killed between any two of its acts. Where to look next: [`super::laws`].
+//! stopped, stalled or killed between any two of its acts. Where to look next: [`runs`] (how a run gets a driver),
+//! [`errands`] (what a driver does in the world), then [`super::laws`].
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use fastrand::Rng;
 use pointsman::{
     domain::{CallDescription, SafeText},
     runbook::{
-        build::Frozen,
-        event::{Entry, Event, Outcome},
-        finding::Observed,
+        event::{Entry, Event},
         fold,
-        machine::{Do, Errand, Gate, Machine, Moment, Pace, Ready, Report, Task, Way},
-        plan::{Holds, PlanHash},
-        run::{Answer, Ask, Phase, RunId, StepPhase},
+        machine::{Do, Gate, Machine, Moment, Pace, Task, Way},
+        run::{Answer, Ask, Phase, StepPhase},
     },
 };
 
 use super::{
     Breach, Weather,
     broken::Plant,
-    estate::{Estate, declaration, stamp},
+    estate::{Estate, stamp},
     journal::{Agenda, Durability, Journal},
     laws, operator,
     world::{Word, World},
 };
+
+mod errands;
+mod runs;
 
 const MINUTE: u64 = 60_000;
 /// Estate time after which the weather is fine and people answer well.
@@ -166,94 +167,6 @@ impl Soak {
 
     fn breach(&mut self, law: &'static str, run: usize, text: impl Into<String>) {
         self.breach.get_or_insert(Breach { law, run, line: self.journal.runs[run].lines.len(), text: text.into() });
-    }
-
-    fn declare(&mut self, n: usize) {
-        let (app, at, wave) = self.estate.declared[n].clone();
-        // All members of a wave are one transaction: the first one brings the others.
-        let members: Vec<usize> = match &wave {
-            None => vec![app],
-            Some(mark) if mark.ordinal > 1 => return,
-            Some(_) => {
-                self.estate.declared.iter().filter(|(_, _, wave)| wave.is_some()).map(|(app, _, _)| *app).collect()
-            }
-        };
-        let batch: Vec<_> = members
-            .iter()
-            .map(|member| {
-                let mark = self.estate.declared.iter().find(|(app, ..)| app == member).and_then(|(_, _, m)| m.clone());
-                let mark = mark.filter(|_| wave.is_some());
-                let spec = &self.estate.apps[*member];
-                let event = Event::Declared {
-                    plan_hash: spec.plan.plan.hash.clone(),
-                    declaration: declaration(&spec.id, mark.clone()),
-                    principal: "arn".into(),
-                };
-                (*member, mark, Entry { at: stamp(self.now), actor: "asha".into(), event })
-            })
-            .collect();
-        let Some(runs) = self.journal.create(&self.estate, &batch, self.now, self.plant) else {
-            if self.now < at + 120 * MINUTE {
-                self.agenda.put(self.now + MINUTE, Happens::Declare(n));
-            }
-            return;
-        };
-        for run in runs {
-            self.awaited.push(false);
-            self.tries.push(0);
-            let frozen = Arc::clone(&self.estate.apps[self.journal.runs[run].app].plan);
-            match fold::begin(RunId(run as u64 + 1), frozen, &self.journal.runs[run].lines[0].entry) {
-                Ok(course) => self.start(run, 1, course),
-                Err(illegal) => self.breach("a declared run begins", run, illegal.to_string()),
-            }
-        }
-    }
-
-    fn start(&mut self, run: usize, epoch: u64, mut course: fold::Course) {
-        course.shown.driven = true;
-        match self.plant {
-            Plant::ForgetsOrder => {
-                let mut frozen = (*course.frozen).clone();
-                frozen.plan.steps.iter_mut().for_each(|step| step.after.clear());
-                course.frozen = Arc::new(frozen);
-            }
-            Plant::ResumesAnotherPlan if epoch > 1 => {
-                let mut frozen = (*course.frozen).clone();
-                frozen.plan.hash = PlanHash("another".to_owned());
-                course.frozen = Arc::new(frozen);
-            }
-            _ => {}
-        }
-        let machine = Machine::new(course, way, self.plant.rules(), &self.moment());
-        self.drivers.push(Driver {
-            run,
-            epoch,
-            machine,
-            alive: true,
-            stalled_until: 0,
-            wakes_at: u64::MAX,
-            acts: BTreeMap::new(),
-            again: 0,
-            last_confirmed: BTreeMap::new(),
-        });
-        self.pump(self.drivers.len() - 1);
-    }
-
-    /// Whether the run is next in its wave, as the engine sees it.
-    fn gate(&self, run: usize) -> Gate {
-        let log = &self.journal.runs[run];
-        let Some(mark) = log.wave.as_ref().filter(|_| !log.begun && self.plant != Plant::WaveHasNoOrder) else {
-            return Gate::Open;
-        };
-        let siblings = || self.journal.runs.iter().enumerate().filter(|(n, other)| *n != run && other.wave.is_some());
-        let driven = |n: usize| self.drivers.iter().any(|driver| driver.run == n && driver.alive);
-        let through = |app: &pointsman::domain::AppId| {
-            // One that was given up is through as far as this soak's people are concerned: they would declare anew.
-            siblings().any(|(_, other)| self.estate.apps[other.app].id == *app && other.ended)
-        };
-        let under_way = siblings().filter(|(n, other)| other.begun && !other.ended && driven(*n)).count();
-        let room = under_way < mark.parallel_max as usize;
-        if room && mark.after.iter().all(through) { Gate::Open } else { Gate::Closed }
     }
 
     fn pump(&mut self, d: usize) {
@@ -438,97 +351,6 @@ impl Soak {
         }
     }
 
-    fn begin(&mut self, d: usize, task: Task) {
-        let now = self.now;
-        let run = self.drivers[d].run;
-        let app = self.journal.runs[run].app;
-        if self.crashes(2) {
-            return self.die(d); // before the call
-        }
-        if task.what != Errand::Send {
-            let takes = self.world.takes();
-            return self.agenda.put(now + takes, Happens::Back { driver: d, task, call: None });
-        }
-        let Some(mut act) = self.drivers[d].acts.remove(&task.step) else {
-            return self.breach("something was prepared before it is sent", run, format!("step {}", task.step));
-        };
-        if self.plant == Plant::SendsAnotherCall {
-            act.params[1].1 = "another".into();
-        }
-        let recorded = self.journal.durable(run);
-        let sent = self.world.send(run, app, &act, recorded, now);
-        if let Some(at) = sent.lands_at {
-            self.agenda.put(at, Happens::Lands(sent.call));
-        }
-        self.agenda.put(sent.answers_at, Happens::Back { driver: d, task, call: Some(sent.call) });
-        if self.plant == Plant::SendsAgainOnUnknown && matches!(self.world.answer(sent.call), Outcome::Unknown { .. }) {
-            let again = self.world.send(run, app, &act, recorded, sent.answers_at);
-            if let Some(at) = again.lands_at {
-                self.agenda.put(at, Happens::Lands(again.call));
-            }
-        }
-        if self.crashes(10) {
-            self.die(d); // after it, before the answer
-        }
-    }
-
-    fn back(&mut self, d: usize, task: &Task, call: Option<usize>) {
-        if !self.drivers[d].alive {
-            return;
-        }
-        if self.drivers[d].stalled_until > self.now {
-            let at = self.drivers[d].stalled_until;
-            return self.agenda.put(at, Happens::Back { driver: d, task: *task, call });
-        }
-        if !self.drivers[d].machine.waits_for(task) {
-            return;
-        }
-        let report = match call {
-            Some(call) => Report::Sent(self.world.answer(call)),
-            None => self.errand(d, task),
-        };
-        self.drivers[d].machine.report(task, report);
-        self.pump(d);
-    }
-
-    fn errand(&mut self, d: usize, task: &Task) -> Report {
-        let (now, run, n) = (self.now, self.drivers[d].run, task.step);
-        let app = self.journal.runs[run].app;
-        let course = &self.drivers[d].machine.course;
-        let frozen: Arc<Frozen> = Arc::clone(&course.frozen);
-        let planned = &frozen.plan.steps[n];
-        let nature = self.estate.apps[app].natures[&planned.id].clone();
-        match task.what {
-            Errand::Read => {
-                let begun = course.shown.steps[n].started_at.map_or(0, |at| at.since(stamp(0)).as_millis() as u64);
-                Report::Found(self.world.read(&nature, begun, now))
-            }
-            Errand::Items => Report::Items(Ok(vec!["look around".into()])),
-            Errand::Survey => {
-                let given = course.overrides(n);
-                let declared = course.shown.declared_at.since(stamp(0)).as_millis() as u64;
-                let mut survey = self.world.survey(run, app, &nature, &frozen.steps[n], planned, &given, declared, now);
-                if let (Plant::GuardsAlwaysHold, Ok(survey)) = (self.plant, &mut survey) {
-                    survey.guards.iter_mut().for_each(|guard| guard.holds = Holds::Yes);
-                }
-                Report::Surveyed(survey)
-            }
-            Errand::Prepare => {
-                let ready = self.world.prepare(app, planned, now);
-                if let Ready::Send { call, .. } = &ready {
-                    self.drivers[d].acts.insert(n, (**call).clone());
-                }
-                Report::Prepared(ready)
-            }
-            Errand::Send => Report::Sent(Outcome::Unknown { why: "lost".into() }),
-            Errand::Look => Report::Looked(match (self.plant, self.world.look(app, &planned.id, now)) {
-                (Plant::UnclearIsNotDone, Observed::Unclear(why)) => Observed::NotDone(why),
-                (Plant::DoneWithoutLooking, _) => Observed::Done("surely".into()),
-                (_, seen) => seen,
-            }),
-        }
-    }
-
     fn driver_of(&self, run: usize) -> Option<usize> {
         self.drivers.iter().rposition(|driver| driver.run == run && driver.alive)
     }
@@ -556,30 +378,6 @@ impl Soak {
 
     pub fn dice(&mut self) -> &mut Rng {
         &mut self.dice
-    }
-
-    /// Somebody resumes the run: what is on record is all there is.
-    fn take_over(&mut self, run: usize) {
-        if self.journal.runs[run].ended {
-            return;
-        }
-        let epoch = self.journal.take(run);
-        let course = match laws::fold_of(&self.estate, &self.journal.runs[run], run) {
-            Ok(course) => course,
-            Err(text) => return self.breach("a run resumes from its record", run, text),
-        };
-        let redeclared =
-            (self.dice.u8(0..10) != 0).then(|| declaration(&self.estate.apps[self.journal.runs[run].app].id, None));
-        let event = Event::Driven { epoch, principal: "arn".into(), declaration: redeclared };
-        let entry = Entry { at: stamp(self.now), actor: "asha (arn)".into(), event };
-        let course = match fold::apply(course, &entry) {
-            Ok(course) => course,
-            Err(illegal) => return self.breach("a run resumes from its record", run, illegal.to_string()),
-        };
-        if self.journal.append(run, epoch, self.now, &entry, Durability::Durable, self.plant).is_err() {
-            return;
-        }
-        self.start(run, epoch, course);
     }
 
     /// Whether a step's call is between record and answer.

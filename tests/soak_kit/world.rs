@@ -10,7 +10,7 @@ use pointsman::{
     runbook::{
         build::{FrozenStep, digest_of},
         event::Outcome,
-        finding::{Finding, Observed},
+        finding::{Finding, Observed, Traces},
         guards::LossBound,
         machine::{Ready, Survey},
         plan::{GuardReading, Holds, Override, PlannedStep},
@@ -20,11 +20,13 @@ use pointsman::{
 
 use super::{
     Weather,
-    estate::{Estate, Ground, Nature, Role, call},
+    estate::{Ending, Estate, Ground, Nature, Role, call, left},
 };
 
 /// How far behind a stale read may be: less than what the engine waits before it believes that nothing happened.
 const STALE_MAX: u64 = 18_000;
+/// How a console says that something is in the way which only a person may take away.
+pub const IN_THE_WAY: &str = "must be deleted before another is made";
 
 pub struct World {
     pub rng: Rng,
@@ -44,8 +46,8 @@ pub struct AppState {
     expired_until: u64,
     pub flags: Vec<bool>,
     hands: Vec<(u64, SafeText)>,
-    /// Each landing of a step's change: when, and when it is complete.
-    pub effects: BTreeMap<StepId, Vec<(u64, u64)>>,
+    /// The calls of each step that landed, in their order.
+    pub effects: BTreeMap<StepId, Vec<usize>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,9 +59,35 @@ pub struct Call {
     pub at: u64,
     /// Durable records of the run at that moment.
     pub recorded: usize,
-    pub landed: Option<u64>,
+    pub landed: Option<Landing>,
     pub two_writers: bool,
     outcome: Outcome,
+}
+
+/// What a call began.
+#[derive(Clone, Copy, Debug)]
+pub struct Landing {
+    pub at: u64,
+    pub ends: u64,
+    pub ending: Ending,
+    /// A person took away what was left of it.
+    cleared: bool,
+}
+
+impl Landing {
+    /// It came to its end by then, and in failure.
+    pub fn failed(&self, by: u64) -> bool {
+        self.ending != Ending::Whole && self.ends <= by
+    }
+}
+
+/// What there is of a step's change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Not,
+    UnderWay,
+    Whole,
+    Wreck,
 }
 
 #[derive(Clone, Debug)]
@@ -217,25 +245,52 @@ impl World {
         Ok(Survey { guards, interlock, foreign, loss, read_at: Duration::from_millis(now) })
     }
 
-    pub fn prepare(&mut self, app: usize, planned: &PlannedStep, now: u64) -> Ready {
+    fn stands(&self, app: usize, step: &StepId, seen: u64) -> Stands {
+        let mut stands = Stands::Not;
+        let calls = self.apps[app].effects.get(step).into_iter().flatten();
+        for landing in calls.filter_map(|call| self.calls[*call].landed).filter(|landing| landing.at <= seen) {
+            match landing.ending {
+                Ending::Whole if landing.ends <= seen => return Stands::Whole,
+                _ if landing.ends > seen => stands = Stands::UnderWay,
+                Ending::Wrecked if !landing.cleared && stands == Stands::Not => stands = Stands::Wreck,
+                _ => {}
+            }
+        }
+        stands
+    }
+
+    /// Whether it has happened by then, all of it.
+    pub fn whole(&self, app: usize, step: &StepId, by: u64) -> bool {
+        self.stands(app, step, by) == Stands::Whole
+    }
+
+    /// A person deletes what stands in the way.
+    pub fn clears_away(&mut self, app: usize, step: &StepId) {
+        for call in self.apps[app].effects.get(step).into_iter().flatten() {
+            if let Some(landing) = &mut self.calls[*call].landed {
+                landing.cleared = true;
+            }
+        }
+    }
+
+    pub fn prepare(&mut self, app: usize, planned: &PlannedStep, nature: &Nature, now: u64) -> Ready {
         if self.storms(3) {
             return Ready::NotNow("it cannot be read now".into());
         }
         let seen = self.stale(now);
-        match self.apps[app].effects.get(&planned.id).and_then(|landed| landed.first()) {
-            Some((landed, done)) if *landed <= seen => {
-                if *done <= seen {
-                    return Ready::AlreadyDone("it is so".into());
-                }
-                return Ready::Busy("it is under way".into());
-            }
-            _ => {}
+        match self.stands(app, &planned.id, seen) {
+            Stands::Whole => return Ready::AlreadyDone("it is so".into()),
+            Stands::UnderWay => return Ready::Busy("it is under way".into()),
+            Stands::Wreck => return Ready::NotNow(SafeText::new(format!("one that failed {IN_THE_WAY}"))),
+            Stands::Not => {}
         }
         if planned.hazard == Hazard::Reversible && self.storms(1) {
             return Ready::PassOver("not needed here".into());
         }
         let token = self.rng.u32(..).to_string();
-        Ready::Send { call: Box::new(call(&planned.id, &token, planned.hazard)), traces: Box::default() }
+        let leaves = (nature.first_ends != Ending::Whole).then(|| left(app, &planned.id));
+        let traces = Box::new(Traces { leaves, clears: None });
+        Ready::Send { call: Box::new(call(&planned.id, &token, planned.hazard)), traces }
     }
 
     /// The call goes out. What becomes of it is settled here, whoever is there to hear the answer.
@@ -248,6 +303,7 @@ impl World {
         let late = now + self.rng.u64(1_000..=10_000);
         let (outcome, answers_at, lands_at) = match fate {
             _ if self.apps[app].expired_until > now => (refused("ExpiredToken"), soon, None),
+            _ if self.stands(app, &step, now) == Stands::Wreck => (refused("AlreadyExists"), soon, None),
             0 => (refused("AccessDenied"), soon, None),
             1 => (refused("Throttling"), soon, None),
             2 | 3 => (unknown(), late, Some(soon.min(late))),
@@ -275,11 +331,16 @@ impl World {
 
     pub fn land(&mut self, call: usize, nature: &Nature, now: u64) {
         let record = &mut self.calls[call];
-        record.landed = Some(now);
         let app = &mut self.apps[record.app];
-        app.effects.entry(record.step.clone()).or_default().push((now, now + nature.takes));
+        let begun = app.effects.entry(record.step.clone()).or_default();
+        let ending = if begun.is_empty() { nature.first_ends } else { Ending::Whole };
+        let takes = if ending == Ending::Whole { nature.takes } else { nature.takes / 2 };
+        begun.push(call);
+        record.landed = Some(Landing { at: now, ends: now + takes, ending, cleared: false });
         match nature.role {
+            Role::Fence if ending != Ending::Whole => {} // the old side writes on
             Role::Fence => app.old_writes = false,
+            // One that fails may have made the new side write before it did.
             Role::Promote => {
                 app.new_writes = true;
                 record.two_writers = app.old_writes;
@@ -288,21 +349,28 @@ impl World {
         }
     }
 
-    pub fn look(&mut self, app: usize, step: &StepId, now: u64) -> Observed {
+    /// `own`: the call whose answer was heard, by what it asked for.
+    pub fn look(&mut self, app: usize, step: &StepId, own: Option<&str>, now: u64) -> Observed {
         if self.storms(8) || self.apps[app].gone_until > now {
             return Observed::Unclear("it cannot be read".into());
         }
         let seen = self.stale(now);
-        match self.apps[app].effects.get(step).and_then(|landed| landed.first()) {
-            Some((_, done)) if *done <= seen => Observed::Done("so".into()),
-            Some((landed, _)) if *landed <= seen => Observed::InProgress("under way".into()),
-            _ => Observed::NotDone("as before".into()),
+        let heard = |call: &&Call| call.app == app && call.step == *step && Some(call.digest.as_str()) == own;
+        let failed =
+            || self.calls.iter().rev().find(heard).and_then(|call| call.landed).is_some_and(|l| l.failed(seen));
+        match self.stands(app, step, seen) {
+            Stands::Whole => Observed::Done("so".into()),
+            Stands::UnderWay => Observed::InProgress("under way".into()),
+            Stands::Wreck => Observed::Failed("it cannot become whole".into()),
+            Stands::Not if failed() => Observed::Failed("its job failed".into()),
+            Stands::Not => Observed::NotDone("as before".into()),
         }
     }
 
     /// What a person finds who looks for themselves; they may be wrong.
     pub fn ruling(&mut self, app: usize, step: &StepId) -> Ruling {
-        let landed = self.apps[app].effects.contains_key(step);
+        let calls = self.apps[app].effects.get(step).into_iter().flatten();
+        let landed = calls.filter_map(|call| self.calls[*call].landed).any(|landing| landing.ending == Ending::Whole);
         match (landed, self.storms(20)) {
             (true, false) | (false, true) => Ruling::Applied,
             _ => Ruling::NotApplied,
@@ -311,10 +379,11 @@ impl World {
 
     /// What is left of it all, to be compared between runs of the same estate.
     pub fn standing(&self) -> String {
-        let line = |app: &AppState| {
-            let steps: Vec<&str> = app.effects.keys().map(StepId::as_str).collect();
+        let line = |(n, app): (usize, &AppState)| {
+            let whole = |step: &&StepId| self.whole(n, step, u64::MAX);
+            let steps: Vec<&str> = app.effects.keys().filter(whole).map(StepId::as_str).collect();
             format!("{} {} {}", app.old_writes, app.new_writes, steps.join(","))
         };
-        self.apps.iter().map(line).collect::<Vec<_>>().join("; ")
+        self.apps.iter().enumerate().map(line).collect::<Vec<_>>().join("; ")
     }
 }

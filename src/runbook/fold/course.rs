@@ -10,7 +10,7 @@ use crate::{
         build::Frozen,
         finding::{Leftover, Traces},
         plan::{GuardReading, Override, Plan, PlannedStep},
-        run::{Ask, RunState, StepPhase, StepState},
+        run::{Ask, RunState, StepPhase, StepState, WaveMark},
         spec,
     },
 };
@@ -28,6 +28,8 @@ pub struct Course {
     pub ask: Option<Ask>,
     /// What somebody else did, as far as it was shown to a person of this run.
     pub noticed: Vec<SafeText>,
+    /// Whether it goes on by another plan than the one that was declared.
+    pub switched: bool,
 }
 
 /// Of one step, parallel to the plan's.
@@ -39,6 +41,8 @@ pub struct Progress {
     /// The call of the newest attempt.
     pub call: Option<CallDescription>,
     pub traces: Traces,
+    /// Whether this attempt put what it leaves on the list: an earlier one may have left it before.
+    pub listed: bool,
     pub request_digest: Option<String>,
     /// What the accepted call answered that helps to observe it, e.g. the id of a DNS change.
     pub accepted: Option<SafeText>,
@@ -81,6 +85,13 @@ impl Course {
         self.progress[n].overrides.iter().map(|(guard, (given, _))| (*guard, given.clone())).collect()
     }
 
+    /// The list of its wave, where that stands for a confirmation of the step: once, and by the plan that was listed.
+    #[must_use]
+    pub fn listed(&self, n: usize) -> Option<&WaveMark> {
+        let listed = !self.switched && self.shown.steps[n].attempts <= 1;
+        self.shown.declaration.wave.as_ref().filter(|_| listed)
+    }
+
     /// A call of the step may be under way or in doubt.
     #[must_use]
     pub fn in_flight(&self, n: usize) -> bool {
@@ -114,10 +125,12 @@ pub(super) fn expect(course: &Course, n: usize, from: &[StepPhase], what: &str) 
     }
 }
 
-/// The call had no effect: what it would have left is not there. One that was accepted and not seen done is.
+/// The call had no effect: what it would have left is not there, unless an attempt before it left that. One that was
+/// accepted and not seen done is.
 pub(super) fn nothing_left(course: &mut Course, n: usize) {
     let accepted = course.shown.steps[n].phase == StepPhase::Observing;
-    if let Some(left) = course.progress[n].traces.leaves.clone().filter(|_| !accepted) {
+    let progress = &course.progress[n];
+    if let Some(left) = progress.traces.leaves.clone().filter(|_| progress.listed && !accepted) {
         course.shown.leftovers.retain(|known| *known != left);
     }
 }

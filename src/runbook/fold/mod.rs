@@ -62,7 +62,8 @@ pub fn begin(id: RunId, frozen: Arc<Frozen>, entry: &Entry) -> Result<Course, Il
         leftovers: Vec::new(),
     };
     let progress = vec![Progress::default(); frozen.plan.steps.len()];
-    Ok(Course { shown, frozen, progress, armed: true, held: false, parked: None, ask: None, noticed: Vec::new() })
+    let (ask, parked, noticed) = (None, None, Vec::new());
+    Ok(Course { shown, frozen, progress, armed: true, held: false, parked, ask, noticed, switched: false })
 }
 
 /// A run from its whole journal.

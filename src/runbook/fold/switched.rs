@@ -56,7 +56,7 @@ pub(super) fn switched(
     course.shown.declaration.who = declaration.who.clone();
     course.frozen = Arc::new(frozen);
     course.progress = progress;
-    (course.ask, course.parked, course.armed) = (None, None, true);
+    (course.ask, course.parked, course.armed, course.switched) = (None, None, true, true);
     Ok(())
 }
 

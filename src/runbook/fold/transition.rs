@@ -89,7 +89,7 @@ pub(super) fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illeg
             }
             if course.frozen.plan.steps[n].hazard != Hazard::None
                 && course.progress[n].confirmed.is_none()
-                && (course.shown.declaration.wave.is_none() || *attempt > 1)
+                && course.listed(n).is_none()
             {
                 return Err(illegal("an intent that nobody confirmed"));
             }
@@ -126,6 +126,7 @@ pub(super) fn transition(course: &mut Course, entry: &Entry) -> Result<(), Illeg
                 && !course.shown.leftovers.contains(left)
             {
                 course.shown.leftovers.push(left.clone());
+                course.progress[n].listed = true;
             }
         }
         Event::Outcome { step, outcome, .. } => {

@@ -211,8 +211,8 @@ fn steps_that_do_not_wait_for_each_other_are_under_way_together_and_one_question
     assert_eq!(decide::of_step(&tape.course, 0), Next::Wait, "it parks when the question is answered");
 }
 
-#[test]
-fn the_list_of_a_wave_confirms_the_first_attempt_only() {
+/// At `promote`, which is disruptive, as a member of a wave.
+fn of_a_wave() -> Tape {
     let mut tape = Tape::at_promote(Hazard::Disruptive);
     tape.course.shown.declaration.wave = Some(WaveMark {
         id: "list".into(),
@@ -223,6 +223,12 @@ fn the_list_of_a_wave_confirms_the_first_attempt_only() {
         accepts: None,
         phrase: "2 apps to Hyderabad".into(),
     });
+    tape
+}
+
+#[test]
+fn the_list_of_a_wave_confirms_the_first_attempt_only() {
+    let mut tape = of_a_wave();
     assert_eq!(decide::judge(&tape.course, 1, &readings(Holds::Yes), None), Judged::Go);
     tape.intended().sent().outcome(Outcome::Refused { code: "x".into(), message: "y".into(), request_id: None });
     tape.put(Event::Parked { step: Some("promote".into()), why: "refused".into() })
@@ -235,6 +241,33 @@ fn the_list_of_a_wave_confirms_the_first_attempt_only() {
         step: "promote".into(),
         attempt: 2,
         plan_hash: PlanHash("7c41e2".into()),
+        call: call(),
+        request_digest: "d".into(),
+        guards: Vec::new(),
+        traces: Traces::default(),
+    }));
+}
+
+#[test]
+fn the_list_of_a_wave_confirms_nothing_of_another_plan() {
+    let mut tape = of_a_wave();
+    let other = frozen(Hazard::Disruptive);
+    tape.put(Event::Switched {
+        plan_hash: other.plan.hash.clone(),
+        frozen: serde_json::to_string(&*other).expect("plain data"),
+        declaration: declaration(),
+    });
+    tape.put(Event::Begun { step: "promote".into(), attempt: 1 });
+    let asked = decide::judge(&tape.course, 1, &readings(Holds::Yes), None);
+    assert_eq!(
+        asked,
+        Judged::Ask(Ask::Chord { step: "promote".into() }),
+        "though it is the first attempt by this plan"
+    );
+    assert!(tape.refuses(Event::Intended {
+        step: "promote".into(),
+        attempt: 1,
+        plan_hash: other.plan.hash.clone(),
         call: call(),
         request_digest: "d".into(),
         guards: Vec::new(),

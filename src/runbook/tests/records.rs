@@ -6,8 +6,8 @@ use crate::{
     runbook::{
         build::Frozen,
         decide::{self, Judged, Next},
-        event::{Entry, Event, Outcome},
-        finding::Traces,
+        event::{Entry, Event, Failure, Outcome},
+        finding::{Leftover, Traces},
         fold,
         plan::{Holds, PlanHash},
         run::{Answer, Ask, Declaration, Phase, RunId, StepPhase},
@@ -134,27 +134,49 @@ fn the_plan_does_not_change_under_a_call_that_is_out() {
     assert!(tape.refuses(event));
 }
 
-#[test]
-fn what_a_call_made_is_left_over_until_another_call_took_it_away() {
-    use crate::runbook::finding::{Leftover, Traces};
-    let made = Leftover { kind: "rds-instance".into(), region: "ap-south-2".into(), id: "drill-db".into() };
-    let mut tape = Tape::at_promote(Hazard::Reversible);
+fn a_database() -> Leftover {
+    Leftover { kind: "rds-instance".into(), region: "ap-south-2".into(), id: "drill-db".into() }
+}
+
+/// The attempt sends what makes a database.
+fn makes(tape: &mut Tape, attempt: u32) -> &mut Tape {
     tape.confirmed().put(Event::Intended {
         step: "promote".into(),
-        attempt: 1,
+        attempt,
         plan_hash: PlanHash("7c41e2".into()),
         call: call(),
         request_digest: "r".into(),
         guards: readings(Holds::Yes),
-        traces: Traces { leaves: Some(made.clone()), clears: None },
-    });
+        traces: Traces { leaves: Some(a_database()), clears: None },
+    })
+}
+
+fn throttled() -> Outcome {
+    Outcome::Refused { code: "Throttling".into(), message: "later".into(), request_id: None }
+}
+
+#[test]
+fn what_a_call_made_is_left_over_until_another_call_took_it_away() {
+    let mut tape = Tape::at_promote(Hazard::Reversible);
+    makes(&mut tape, 1);
     assert!(tape.course.shown.leftovers.is_empty(), "nothing went out yet");
     tape.sent();
-    assert_eq!(tape.course.shown.leftovers, std::slice::from_ref(&made), "from here on it may be there");
+    assert_eq!(tape.course.shown.leftovers, [a_database()], "from here on it may be there");
     let mut refused = Tape { course: tape.course.clone(), entries: tape.entries.clone(), now: tape.now };
-    let no = Outcome::Refused { code: "Throttling".into(), message: "later".into(), request_id: None };
-    refused.outcome(no);
+    refused.outcome(throttled());
     assert!(refused.course.shown.leftovers.is_empty(), "nothing was made");
     tape.outcome(Outcome::Unknown { why: "no answer".into() });
-    assert_eq!(tape.course.shown.leftovers, [made], "in doubt it counts as there");
+    assert_eq!(tape.course.shown.leftovers, [a_database()], "in doubt it counts as there");
+}
+
+#[test]
+fn what_an_attempt_left_that_failed_is_not_gone_because_the_next_one_was_refused() {
+    let step = || "promote".into();
+    let mut tape = Tape::at_promote(Hazard::Reversible);
+    makes(&mut tape, 1).sent().outcome(Outcome::Succeeded { request_id: None, detail: "".into() });
+    let failed = Event::Failed { step: step(), detail: "incompatible-restore".into(), failure: Failure::Told };
+    tape.put(failed).answer(Answer::Retry { step: step() }).put(Event::Begun { step: step(), attempt: 2 });
+    makes(&mut tape, 2).put(Event::Sent { step: step(), attempt: 2, request_digest: "r".into() });
+    tape.put(Event::Outcome { step: step(), attempt: 2, outcome: throttled() });
+    assert_eq!(tape.course.shown.leftovers, [a_database()], "that of the first attempt");
 }
