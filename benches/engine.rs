@@ -30,7 +30,7 @@ use pointsman::{
     estate, probes,
     runbook::{
         plan::PlanRequest,
-        run::{Answer, Ask, Declaration, Phase, RunId},
+        run::{Answer, Ask, Declaration, Elsewhere, Phase, RunId},
         spec::Variant,
     },
     sim::{Options, Reply, Sim},
@@ -117,6 +117,12 @@ impl Store for Timed {
     }
     fn load(&self) -> Result<Vec<Stored>, StoreError> {
         self.inner.load()
+    }
+    fn changes(&self) -> Result<u64, StoreError> {
+        self.inner.changes()
+    }
+    fn elsewhere(&self, run: RunId) -> Option<Elsewhere> {
+        self.inner.elsewhere(run)
     }
     fn load_run(&self, run: RunId) -> Result<Stored, StoreError> {
         self.inner.load_run(run)

@@ -23,6 +23,17 @@ const FIRST_WORD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Until every run has ended (0), one was abandoned or the input ended (4).
 pub async fn drive(core: &Core, ids: &[RunId]) -> Result<u8, Failure> {
+    tokio::select! {
+        ended = driven(core, ids) => ended,
+        () = core.engine.follow() => Err(stopped()), // it ends with the process only
+    }
+}
+
+fn stopped() -> Failure {
+    Failure { code: 1, lines: vec!["the engine stopped".to_owned(), "`pointsman resume`".to_owned()] }
+}
+
+async fn driven(core: &Core, ids: &[RunId]) -> Result<u8, Failure> {
     let mut watch = core.engine.watch();
     let mut printed: BTreeMap<RunId, usize> = BTreeMap::new();
     loop {
@@ -69,7 +80,7 @@ pub async fn drive(core: &Core, ids: &[RunId]) -> Result<u8, Failure> {
         // A refused answer changes nothing to wait for: look again after a moment, or when a run moves.
         tokio::select! {
             changed = watch.changed() => if changed.is_err() {
-                return Err(Failure { code: 1, lines: vec!["the engine stopped".to_owned(), "`pointsman resume`".to_owned()] });
+                return Err(stopped());
             },
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
         }

@@ -117,6 +117,7 @@ async fn behind(
             pump_runs(&core, &runs_in),
             pump_calls(&core, &calls_in),
             obey(&core, commands_out, &replies_in),
+            core.engine.follow(),
         );
     });
     let ended = tokio::select! {
@@ -137,7 +138,7 @@ fn unfinished(core: &Core) -> Option<SafeText> {
     let open: Vec<String> = runs
         .list
         .iter()
-        .filter(|run| !run.phase.ended() && !run.driven)
+        .filter(|run| run.unattended())
         .map(|run| {
             format!(
                 "run {} {} {} since {}",

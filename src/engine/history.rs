@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{Engine, Refusal, Shared, State, Store, StoreError, recover};
@@ -13,7 +14,7 @@ use crate::{
     runbook::{
         estimate::Past,
         fold,
-        run::{Phase, RunId, RunState},
+        run::{Elsewhere, Phase, RunId, RunState},
         summary::{RunSummary, protected_again},
     },
 };
@@ -61,7 +62,27 @@ pub fn list(store: &dyn Store) -> Result<Listed, StoreError> {
     Ok(listed)
 }
 
+/// How often other processes are looked at, wall time.
+const FOLLOWED_EVERY: Duration = Duration::from_secs(1);
+
 impl Engine {
+    /// Keeps the list true while other processes drive runs of the same journal: for a screen that stays open.
+    pub async fn follow(&self) {
+        let mut seen = 0;
+        loop {
+            tokio::time::sleep(FOLLOWED_EVERY).await;
+            let shared = Arc::clone(&self.shared);
+            let looked = tokio::task::spawn_blocking(move || {
+                shared.catch_up(&mut seen);
+                seen
+            });
+            match looked.await {
+                Ok(looked) => seen = looked,
+                Err(_) => return, // the process ends
+            }
+        }
+    }
+
     /// One run whole, ended or not. An ended one is read and checked now, and listed whole from then on.
     ///
     /// # Errors
@@ -152,6 +173,7 @@ impl Shared {
             }
             state.list_ended();
         }
+        state.elsewhere = self.elsewhere(&state);
         self.send(&state);
         drop(state);
         if let Err(error) = self.store.keep_summaries(&keep) {
@@ -159,6 +181,29 @@ impl Shared {
             tracing::warn!(%error, "summaries of ended runs were not kept");
         }
         Ok(())
+    }
+
+    /// Who drives the open runs that this process does not.
+    fn elsewhere(&self, state: &State) -> BTreeMap<RunId, Elsewhere> {
+        let open = state.courses.values().filter(|course| !course.shown.phase.ended()).map(|course| course.shown.id);
+        let others = open.filter(|run| !state.drivers.contains_key(run));
+        others.filter_map(|run| Some((run, self.store.elsewhere(run)?))).collect()
+    }
+
+    /// What other processes did since `seen`, if anything: they wrote, or one began or ceased to drive.
+    fn catch_up(&self, seen: &mut u64) {
+        let caught_up = self.store.changes().and_then(|changes| {
+            let state = self.lock();
+            let moved = changes != *seen || self.elsewhere(&state) != state.elsewhere;
+            drop(state);
+            *seen = changes;
+            if moved { self.refresh() } else { Ok(()) }
+        });
+        if let Err(error) = caught_up {
+            let mut state = self.lock();
+            state.unreadable.insert(RunId(0), SafeText::new(format!("runs of other processes are not seen: {error}")));
+            self.send(&state);
+        }
     }
 
     pub(super) fn last_run_ended(&self, app: &AppId) -> Option<Timestamp> {

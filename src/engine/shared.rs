@@ -23,7 +23,7 @@ use crate::{
         fold::Course,
         foreign,
         interlock::{self, Authority, Operators, Redirected},
-        run::{RunId, RunState, Runs},
+        run::{Elsewhere, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
         spec::RunbookSpec,
         summary::{RunSummary, protected_again},
@@ -59,6 +59,8 @@ pub(super) struct State {
     /// Runs whose record cannot be read, in words; run 0: the journal's anchor.
     pub(super) unreadable: BTreeMap<RunId, SafeText>,
     pub(super) drivers: BTreeMap<RunId, Handle>,
+    /// Open runs that other processes drive, as last looked.
+    pub(super) elsewhere: BTreeMap<RunId, Elsewhere>,
     pub(super) failure: Option<SafeText>,
 }
 
@@ -181,6 +183,7 @@ impl Shared {
             .map(|run| {
                 let mut run = run.clone();
                 run.unprotected_since = run.unprotected_since.filter(|at| again.get(&run.plan.app) < Some(at));
+                run.elsewhere = state.elsewhere.get(&run.id).copied().filter(|_| !run.driven && !run.phase.ended());
                 Arc::new(run)
             })
             .collect();

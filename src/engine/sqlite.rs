@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     domain::{AppId, Timestamp},
-    runbook::{build::hex, run::RunId},
+    runbook::{
+        build::hex,
+        run::{Elsewhere, RunId},
+    },
 };
 
 /// The layout; a file of another one is refused.
@@ -278,11 +281,15 @@ impl SqliteStore {
         Ok(read)
     }
 
-    /// Held while the process lives: kill -9 lets go of it.
-    fn hold(&self, run: RunId) -> Result<File, StoreError> {
+    fn lock_of(&self, run: RunId) -> PathBuf {
         let mut path = self.path.clone().into_os_string();
         path.push(format!(".run-{run}.lock"));
-        let path = PathBuf::from(path);
+        PathBuf::from(path)
+    }
+
+    /// Held while the process lives: kill -9 lets go of it.
+    fn hold(&self, run: RunId) -> Result<File, StoreError> {
+        let path = self.lock_of(run);
         let mut file =
             OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path).map_err(failed(&path))?;
         match file.try_lock() {
@@ -291,13 +298,15 @@ impl SqliteStore {
                 file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed(&path))?;
                 Ok(file)
             }
-            Err(TryLockError::WouldBlock) => {
-                let process = std::fs::read_to_string(&path).ok().and_then(|text| text.parse().ok());
-                Err(StoreError::Driven { run, process })
-            }
+            Err(TryLockError::WouldBlock) => Err(StoreError::Driven { run, process: written_in(&path) }),
             Err(TryLockError::Error(error)) => Err(failed(&path)(error)),
         }
     }
+}
+
+/// The number of the process that holds a lock file, as it wrote it there.
+fn written_in(lock: &Path) -> Option<u32> {
+    std::fs::read_to_string(lock).ok()?.parse().ok()
 }
 
 impl Store for SqliteStore {
@@ -326,6 +335,21 @@ impl Store for SqliteStore {
         let mut statement = connection.prepare("SELECT run FROM runs ORDER BY run")?;
         let runs: Vec<u64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         self.read(&connection, &runs.into_iter().map(RunId).collect::<Vec<_>>())
+    }
+
+    fn changes(&self) -> Result<u64, StoreError> {
+        let version: i64 = self.lock().query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        Ok(version as u64)
+    }
+
+    fn elsewhere(&self, run: RunId) -> Option<Elsewhere> {
+        let path = self.lock_of(run);
+        // Shared and for a moment: it keeps nobody out who looks too, and a driver is not there for that moment.
+        match File::open(&path).ok()?.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(Elsewhere { process: written_in(&path) }),
+            _ => None,
+        }
+        .filter(|found| found.process != Some(std::process::id()))
     }
 
     fn load_run(&self, run: RunId) -> Result<Stored, StoreError> {

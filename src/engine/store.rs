@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     domain::{AppId, Timestamp},
-    runbook::{build::hex, run::RunId},
+    runbook::{
+        build::hex,
+        run::{Elsewhere, RunId},
+    },
 };
 
 /// One line of the journal. Text columns are empty where they do not apply.
@@ -151,6 +154,12 @@ pub trait Store: Send + Sync {
     /// On disk and covered by the anchor when it returns. A failure is final: it is never tried again. After one the
     /// record may be on disk all the same.
     fn append(&self, lease: &Lease, written: &Written) -> Result<Record, StoreError>;
+
+    /// A number that moves when another process wrote.
+    fn changes(&self) -> Result<u64, StoreError>;
+
+    /// The other process that drives the run now. To look takes nobody's turn.
+    fn elsewhere(&self, run: RunId) -> Option<Elsewhere>;
 
     /// Every run, oldest first.
     fn load(&self) -> Result<Vec<Stored>, StoreError>;

@@ -202,7 +202,8 @@ impl Shared {
         let let_in = |s: &Course| state.drivers.get(&s.shown.id).is_some_and(|driver| driver.let_in);
         let under_way = |s: &&Course| {
             let begun = s.shown.steps.iter().any(|step| step.attempts > 0);
-            !s.shown.phase.ended() && (let_in(s) || s.shown.driven && begun)
+            !s.shown.phase.ended()
+                && (let_in(s) || begun && (s.shown.driven || state.elsewhere.contains_key(&s.shown.id)))
         };
         let room = let_in(course) || siblings().filter(under_way).count() < mark.parallel_max as usize;
         if !room || endings.iter().any(|ending| *ending != Some(true)) {

@@ -248,6 +248,8 @@ pub struct RunState {
     pub epoch: u64,
     /// Whether some engine of this process drives it now.
     pub driven: bool,
+    /// Who drives it, where this process does not.
+    pub elsewhere: Option<Elsewhere>,
     /// Estate time spent waiting for a person, up to the present wait.
     pub waited: Duration,
     /// Since when a person is waited for now.
@@ -265,7 +267,29 @@ pub struct RunState {
     pub leftovers: Vec<Leftover>,
 }
 
+/// Another process of this machine that drives a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Its number, where it could be read.
+    pub process: Option<u32>,
+}
+
+impl std::fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.process {
+            Some(number) => write!(f, "process {number} of this machine"),
+            None => f.write_str("another process of this machine"),
+        }
+    }
+}
+
 impl RunState {
+    /// Nobody on this machine drives it on.
+    #[must_use]
+    pub const fn unattended(&self) -> bool {
+        !self.driven && self.elsewhere.is_none() && !self.phase.ended()
+    }
+
     /// Estate time spent waiting for a person, the present wait included.
     #[must_use]
     pub fn waited_at(&self, now: Timestamp) -> Duration {

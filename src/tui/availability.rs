@@ -15,6 +15,25 @@ pub fn available(state: &State, command: Command) -> Result<(), &'static str> {
     available_on(state, state.screen(), command)
 }
 
+/// What only the process that drives a run can be told.
+const fn orders_a_run(command: Command) -> bool {
+    matches!(
+        command,
+        Command::Confirm
+            | Command::Send
+            | Command::Hold
+            | Command::Release
+            | Command::Retry
+            | Command::Skip
+            | Command::Abandon
+            | Command::Override
+            | Command::Verdict
+            | Command::Note
+            | Command::Switch
+            | Command::TurnReal
+    )
+}
+
 /// The same, asked of another screen of the stack: help tells of the one it was called from.
 pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<(), &'static str> {
     let run = || match screen {
@@ -22,6 +41,12 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
         Screen::WaveRuns(_) => state.run_of(screen).ok_or("no run is selected"),
         _ => Err("no run on this screen"),
     };
+    if let (Some(run), true) = (state.run_of(screen), orders_a_run(command))
+        && run.elsewhere.is_some()
+        && state.dialog.is_none()
+    {
+        return Err("another process drives it: it is answered there");
+    }
     match command {
         Command::Confirm | Command::Send if state.dialog.is_none() => {
             let run = run()?;

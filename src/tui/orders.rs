@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub fn needs_declaration(run: &RunState) -> bool {
-    !run.phase.ended() && (!run.driven || matches!(run.phase, Phase::Waiting(Ask::Rearm)))
+    run.unattended() || run.driven && matches!(run.phase, Phase::Waiting(Ask::Rearm))
 }
 
 /// A command about the run that is shown, or selected among those of a wave.

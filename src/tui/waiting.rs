@@ -10,8 +10,8 @@ use crate::{
 /// Whether it goes on only after a person did something.
 #[must_use]
 pub const fn for_a_person(run: &RunState) -> bool {
-    if run.phase.ended() {
-        return false;
+    if run.phase.ended() || run.elsewhere.is_some() {
+        return false; // it is answered where it is driven
     }
     !run.driven || matches!(run.phase, Phase::Waiting(_) | Phase::Parked { .. } | Phase::Held)
 }
@@ -38,7 +38,7 @@ pub fn asks(run: &RunState) -> Option<String> {
     if run.phase.ended() {
         return None;
     }
-    if !run.driven {
+    if run.unattended() {
         return Some("nobody drives it: resume".to_owned());
     }
     let title = |step: &StepId| run.plan.step(step).map_or(step.as_str(), |planned| planned.title.as_str()).to_owned();

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use pointsman::{
     aws::{Wire, WireFailure},
     engine::{SqliteStore, Store, StoreError, anchor, store},
-    runbook::run::RunId,
+    runbook::run::{Elsewhere, RunId},
     sim::{Reply, Sim},
 };
 use tokio::sync::Notify;
@@ -85,6 +85,12 @@ impl<A: Around> Store for Journal<A> {
     }
     fn load(&self) -> Result<Vec<store::Stored>, StoreError> {
         self.inner.load()
+    }
+    fn changes(&self) -> Result<u64, StoreError> {
+        self.inner.changes()
+    }
+    fn elsewhere(&self, run: RunId) -> Option<Elsewhere> {
+        self.inner.elsewhere(run)
     }
     fn load_run(&self, run: RunId) -> Result<store::Stored, StoreError> {
         self.inner.load_run(run)

@@ -52,6 +52,7 @@ pub fn begin(id: RunId, frozen: Arc<Frozen>, entry: &Entry) -> Result<Course, Il
         steps: blank(&frozen.plan),
         epoch: 1,
         driven: false,
+        elsewhere: None,
         waited: Duration::ZERO,
         waiting_since: None,
         notes: Vec::new(),

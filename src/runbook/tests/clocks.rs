@@ -152,6 +152,7 @@ fn empty() -> RunState {
         steps: Vec::new(),
         epoch: 1,
         driven: true,
+        elsewhere: None,
         waited: Duration::ZERO,
         waiting_since: None,
         notes: Vec::new(),

@@ -227,7 +227,7 @@ impl Dialog {
 
 /// Runs of a wave that have not ended and that nobody drives.
 pub fn undriven_of<'r>(runs: &'r Runs, wave: &'r str) -> impl Iterator<Item = &'r Arc<RunState>> {
-    runs.list.iter().filter(move |run| {
-        !run.driven && !run.phase.ended() && run.declaration.wave.as_ref().is_some_and(|mark| mark.id == wave)
-    })
+    runs.list
+        .iter()
+        .filter(move |run| run.unattended() && run.declaration.wave.as_ref().is_some_and(|mark| mark.id == wave))
 }

@@ -97,7 +97,7 @@ pub fn apps<'e>(estate: &'e Estate, spec: &RunbookSpec) -> Vec<&'e App> {
 pub fn standing(estate: &Estate, run: &RunState) -> String {
     let done = run.steps.iter().filter(|step| step.phase.ended()).count();
     let mut said = match (waiting::asks(run), &run.phase) {
-        (Some(asks), _) if run.driven => format!("waits: {asks}"),
+        (Some(asks), _) if !run.unattended() => format!("waits: {asks}"),
         (_, Phase::Abandoned { why }) => format!("{}: {why}", run.phase.word()),
         _ => run.phase.word().to_owned(),
     };
@@ -107,8 +107,11 @@ pub fn standing(estate: &Estate, run: &RunState) -> String {
         estate.zone.day_clock(run.declared_at),
         run.declaration.who
     );
-    if !run.driven && !run.phase.ended() {
+    if run.unattended() {
         said = format!("NOBODY DRIVES IT · {said}");
+    }
+    if let Some(elsewhere) = run.elsewhere {
+        said = format!("driven by {elsewhere} · {said}");
     }
     if let Some(since) = run.unprotected_since {
         said = format!("{said} · unprotected since {}", estate.zone.clock_minutes(since));

@@ -73,7 +73,11 @@ fn head(state: &State, run: &RunState, area: Rect) -> Vec<Line> {
     lines.extend(first_few(exceptions(run), most));
     lines.extend(first_few(in_doubt(run), most));
     lines.extend(clock_lines(state, run, area.width));
-    if !run.driven && !run.phase.ended() {
+    if let Some(elsewhere) = run.elsewhere {
+        let said = format!("   DRIVEN BY {elsewhere}: it is answered there, this screen follows it");
+        lines.push(vec![(said, Role::Warning)]);
+    }
+    if run.unattended() {
         lines.push(vec![(
             "   NOBODY DRIVES THIS RUN: nothing goes on until it is resumed".to_owned(),
             Role::StepParked,
@@ -140,7 +144,7 @@ fn exceptions(run: &RunState) -> Vec<(String, Role)> {
 
 /// Calls of which it is not known whether they took effect.
 fn in_doubt(run: &RunState) -> Vec<(String, Role)> {
-    let sent_now = |step: &StepState| run.driven && step.phase == StepPhase::Sent;
+    let sent_now = |step: &StepState| !run.unattended() && step.phase == StepPhase::Sent;
     let doubtful = run
         .steps
         .iter()
@@ -391,7 +395,8 @@ pub(super) fn asking(state: &State, run: &RunState, context: Context, columns: u
         }
     };
     match &run.phase {
-        phase if !run.driven && !phase.ended() => {
+        phase if !phase.ended() && run.elsewhere.is_some() => {}
+        _ if run.unattended() => {
             say(format!("resume it: {} opens the declaration", keys(Command::Confirm)), Role::Warning);
         }
         Phase::Waiting(ask) => match ask {
