@@ -200,8 +200,7 @@ impl Dialog {
         );
         let mut lines = vec![
             SafeText::new(from),
-            SafeText::new(format!("then {} · plan {}: {counts}", plan.runbook, plan.hash.short())),
-            plan.mode_word.as_str().into(),
+            SafeText::new(format!("then {} · {} plan {}: {counts}", plan.runbook, plan.mode_word, plan.hash.short())),
         ];
         let (title, hazard) = match change.why {
             Reason::AnotherWay => (format!("SWITCH · run {} to {}", run.id, plan.runbook), Hazard::Disruptive),

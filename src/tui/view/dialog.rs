@@ -67,7 +67,8 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> 
     super::put_lines(buffer, &state.styles, inner, &lines, hidden);
     if hidden > 0 {
         let mut first = lines[..kept].to_vec();
-        let said = format!("   {hidden} lines are cut here: make it taller");
+        let said =
+            if hidden == 1 { "   1 line is cut here".to_owned() } else { format!("   {hidden} lines are cut here") };
         first[0].push((said, Role::Warning));
         let top = Rect { height: inner.height.min(kept as u16), ..inner };
         clear(buffer, &state.styles, top);
