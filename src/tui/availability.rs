@@ -150,14 +150,12 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
             (PlanPane::Ready(_), None) => Err("an interlock stands in the way"),
             _ => Err("there is no plan yet"),
         },
-        Command::PlanFailover => match state.app_meant() {
+        Command::PlanFailover => match state.app_meant_on(screen) {
             None => Err("no app is selected"),
             Some(app) if app.runbooks.contains_key("failover") => Ok(()),
             Some(_) => Err("the app has no failover runbook"),
         },
-        Command::Decide | Command::GotoApp => {
-            state.app_meant().or(state.estate.apps.first()).map(|_| ()).ok_or("no app is selected")
-        }
+        Command::Decide | Command::GotoApp => state.app_to_show().map(|_| ()).ok_or("the estate has no app"),
         Command::Filter | Command::NextColumnSort | Command::ReverseSort => {
             if super::tables::columns(screen.context()).is_empty() { Err("this screen is not a list") } else { Ok(()) }
         }

@@ -153,7 +153,15 @@ fn key(state: &mut State, press: KeyPress) -> Vec<Cmd> {
         Fed::Command(command) => {
             let wanted = available(state, command);
             match wanted {
-                Ok(()) => run_command(state, command),
+                Ok(()) => {
+                    let (screen, on) = (state.screen().clone(), state.selected().cloned());
+                    if let Some(app) = state.app_meant() {
+                        state.last_app = Some(app.id.clone());
+                    }
+                    let cmds = run_command(state, command);
+                    left(state, &screen, on);
+                    cmds
+                }
                 Err(why) => {
                     state.say(SafeText::new(format!("{}: not now, {why}", command.describe())), Tone::Refused);
                     Vec::new()
@@ -170,6 +178,16 @@ fn key(state: &mut State, press: KeyPress) -> Vec<Cmd> {
             }
             Vec::new()
         }
+    }
+}
+
+/// A screen that was left is come back to with the cursor on the same row, wherever that row is by then.
+fn left(state: &mut State, screen: &Screen, on: Option<Target>) {
+    let context = screen.context();
+    if context != state.screen().context()
+        && let Some(on) = on.filter(|target| *target != Target::Nothing)
+    {
+        state.places.entry(context).or_default().on = Some(on);
     }
 }
 
@@ -196,12 +214,9 @@ fn backspace(state: &mut State) {
 }
 
 fn set_filter(state: &mut State, text: &str) {
-    let was = state.selected().cloned();
+    state.choose();
     state.place_mut().filter = Filter::parse(text);
     state.arrange();
-    if let Some(at) = was.filter(|t| *t != Target::Nothing).and_then(|target| state.list.position(&target)) {
-        state.place_mut().selected = at;
-    }
 }
 
 /// Puts a screen on top; an equal one below it is gone back to instead.
@@ -216,6 +231,9 @@ pub fn open(state: &mut State, screen: Screen) {
             state.places.remove(&screen.context());
         }
         state.screens.push(screen);
+    }
+    if let Screen::App(app) = state.screen() {
+        state.last_app = Some(app.clone());
     }
     entered(state);
 }
@@ -249,10 +267,15 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         Command::Down => step(state, 1),
         Command::PageUp => step(state, -page(state)),
         Command::PageDown => step(state, page(state)),
-        Command::Top => state.place_mut().selected = 0,
+        // Back to the top, and to the worst, whichever that is from now on.
+        Command::Top => {
+            let place = state.place_mut();
+            (place.selected, place.on) = (0, None);
+        }
         Command::Bottom => {
             let last = state.rows().saturating_sub(1);
             state.place_mut().selected = last;
+            state.choose();
         }
         Command::Left => {
             let place = state.place_mut();
@@ -282,7 +305,7 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         Command::GotoWave => return orders::goto_wave(state),
         Command::NextWaiting => orders::next_waiting(state),
         Command::GotoApp | Command::Decide => {
-            let id = state.app_meant().or_else(|| state.estate.apps.first()).map(|app| app.id.clone());
+            let id = state.app_to_show().map(|app| app.id.clone());
             if let Some(id) = id
                 && !matches!(state.screen(), Screen::App(shown) if *shown == id)
             {
@@ -385,6 +408,7 @@ fn step(state: &mut State, rows: isize) {
     let last = state.rows().saturating_sub(1);
     let place = state.place_mut();
     place.selected = place.selected.saturating_add_signed(rows).min(last);
+    state.choose();
 }
 
 fn page(state: &State) -> isize {

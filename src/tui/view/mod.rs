@@ -72,6 +72,17 @@ pub fn line(text: impl Into<String>, role: Role) -> Line {
     vec![(text.into(), role)]
 }
 
+/// What does not fit into `most` lines is counted, never dropped without a word.
+#[must_use]
+pub(super) fn counted(mut lines: Vec<Line>, most: usize) -> Vec<Line> {
+    if lines.len() > most {
+        let left = lines.len() - most.saturating_sub(1);
+        lines.truncate(most.saturating_sub(1));
+        lines.push(line(format!("    … {left} more lines"), Role::Warning));
+    }
+    lines
+}
+
 pub(super) fn put_line(buffer: &mut Buffer, styles: &Styles, area: Rect, row: u16, line: &Line) {
     let mut pen = Pen::new(buffer, styles, area, row);
     for (text, role) in line {

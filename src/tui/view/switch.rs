@@ -21,6 +21,7 @@ use crate::{
             paint::{cut, tint, width, wrap},
             table::window,
         },
+        words,
     },
 };
 
@@ -69,11 +70,8 @@ fn ready(buffer: &mut Buffer, state: &State, area: Rect, change: &Switching) {
     };
     let present = state.run(change.run).map(|run| &run.plan);
     let was = present.map_or_else(String::new, |plan| format!("   now {} {}", plan.runbook, plan.mode_word));
-    let mut lines: Vec<Line> = vec![vec![
-        (head, Role::Title),
-        (format!("   {} · plan {}", plan.mode_word, plan.hash.short()), Role::Warning),
-        (was, Role::Dim),
-    ]];
+    let mut lines: Vec<Line> = vec![vec![(format!("{head}  {}", words::bound_for(plan)), Role::Title)]];
+    lines.push(vec![(format!("   {} · plan {}", plan.mode_word, plan.hash.short()), Role::Warning), (was, Role::Dim)]);
     lines.push(vec![
         (format!("   {} stay done", change.kept.len()), Role::StepDone),
         (format!("   {} dropped", change.dropped.len()), Role::StepSkipped),
