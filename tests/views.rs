@@ -11,7 +11,7 @@ use pointsman::{
     keymap::{Context, Key},
     runbook::{
         plan::Holds,
-        run::{Answer, Ask, Phase, RunId, RunState},
+        run::{Answer, Ask, Elsewhere, Phase, RunId, RunState},
     },
     tui::{
         Cmd, KeyPress, Msg, State,
@@ -414,4 +414,24 @@ fn a_run_whose_guard_is_overridden_shows_by_whom() {
     go(&mut console, Screen::Run(RunId(31)));
     keys(&mut console, "down");
     assert!(shown(&console).contains("overridden  by ravi: fibre cut"), "{}", shown(&console));
+}
+
+#[test]
+fn a_run_that_another_process_drives_is_shown_so_and_answered_there() {
+    let mut run = fixture::run(SIM, 1, fixture::loss_ask());
+    run.driven = false;
+    run.elsewhere = Some(Elsewhere { process: Some(4711) });
+    let mut console = world("fresh", (120, 40));
+    update(&mut console, Msg::Runs(fixture::runs(run)));
+    go(&mut console, Screen::Run(RunId(31)));
+    let screen = shown(&console);
+    assert!(screen.contains("DRIVEN BY process 4711 of this machine") && !screen.contains("NOBODY"), "{screen}");
+    assert!(!screen.contains("1 waiting"), "it waits for nobody here: {screen}");
+    for pressed in ["a", "h", "g s", "g !"] {
+        assert_eq!(keys(&mut console, pressed), [], "{pressed}");
+        assert!(console.dialog.is_none(), "{pressed}");
+    }
+    assert!(shown(&console).contains("another process drives it"), "{}", shown(&console));
+    go(&mut console, Screen::Runbooks);
+    assert!(shown(&console).contains("driven by process 4711"), "{}", shown(&console));
 }

@@ -101,6 +101,8 @@ pub struct Item {
     /// Apps of the wave that it waits for.
     pub after: Vec<AppId>,
     pub loss: Loss,
+    /// From the declaration of the wave until customers are served again: its turn and its own estimate.
+    pub back: Duration,
 }
 
 /// What one app of the wave could lose.
@@ -200,12 +202,13 @@ pub fn wave(
             left_out.push((plan.app.clone(), why));
         } else {
             let loss = Loss::of(&plan);
-            items.push(Item { plan, after, loss });
+            items.push(Item { plan, after, loss, back: Duration::ZERO });
         }
     }
     if items.is_empty() {
         return Err(NoWave::Empty);
     }
+    schedule(&mut items, parallel_max.max(1) as usize);
     let bound = bound(items.iter().map(|item| &item.plan));
     let hashes: Vec<&PlanHash> = items.iter().map(|item| &item.plan.hash).collect();
     let id = digest_of(&hashes);
@@ -215,6 +218,31 @@ pub fn wave(
     });
     let accepts = bounded.max();
     Ok(Wave { id, items, left_out, there: Vec::new(), parallel_max: parallel_max.max(1), bound, accepts })
+}
+
+/// When each is back, if each takes as long as its plan expects: in the order of the list, so many at a time, nobody before
+/// those that it waits for.
+fn schedule(items: &mut [Item], parallel_max: usize) {
+    let mut back: BTreeMap<AppId, Duration> = BTreeMap::new();
+    let mut open: Vec<usize> = (0..items.len()).collect();
+    let mut under_way: Vec<Duration> = Vec::new();
+    let mut now = Duration::ZERO;
+    while !open.is_empty() {
+        open.retain(|n| {
+            let item = &mut items[*n];
+            let ready = item.after.iter().all(|app| back.get(app).is_some_and(|at| *at <= now));
+            if under_way.len() >= parallel_max || !ready {
+                return true;
+            }
+            item.back = now + item.plan.estimate.from_declaration();
+            under_way.push(item.back);
+            back.insert(item.plan.app.clone(), item.back);
+            false
+        });
+        let Some(next) = under_way.iter().min().copied() else { return }; // nobody can go: a circle, refused before
+        now = next;
+        under_way.retain(|at| *at > now);
+    }
 }
 
 /// What is typed to drive the unfinished runs of a wave on.
@@ -229,6 +257,12 @@ impl Wave {
     pub fn phrase(&self) -> String {
         let head = counted(&self.bound);
         self.accepts.map_or_else(|| head.clone(), |rung| format!("{head}, up to {}", time::short(rung)))
+    }
+
+    /// From its declaration until the last of its apps is back.
+    #[must_use]
+    pub fn takes(&self) -> Duration {
+        self.items.iter().map(|item| item.back).max().unwrap_or_default()
     }
 
     /// `Mumbai ap-south-1 and Hyderabad ap-south-2`
@@ -338,6 +372,25 @@ mod tests {
         let said = wave.declarations(&"asha".into(), &"INC-1".into(), None);
         let accepted: Vec<Option<u64>> = said.iter().map(|said| Some(said.wave.as_ref()?.accepts?.as_secs())).collect();
         assert_eq!(accepted, [None, Some(3_600), Some(10)]);
+    }
+
+    #[test]
+    fn an_app_is_back_after_its_turn_and_those_it_waits_for() {
+        let items = || {
+            let core = (plan("core", None), vec![]);
+            let cards = (plan("cards", None), vec![AppId::new("core")]);
+            vec![core, cards, (plan("web", None), vec![]), (plan("loans", None), vec![])]
+        };
+        let one = plan("core", None).estimate.from_declaration();
+        assert!(!one.is_zero());
+        let back = |parallel_max: u32| -> Vec<f64> {
+            let wave = wave(items(), Vec::new(), parallel_max).expect("a wave");
+            assert_eq!(wave.takes(), wave.items.iter().map(|item| item.back).max().expect("some"));
+            wave.items.iter().map(|item| item.back.div_duration_f64(one)).collect()
+        };
+        assert_eq!(back(4), [1.0, 2.0, 1.0, 1.0], "cards waits for core");
+        assert_eq!(back(1), [1.0, 2.0, 3.0, 4.0], "one at a time");
+        assert_eq!(back(2), [1.0, 2.0, 1.0, 2.0]);
     }
 
     #[test]

@@ -105,6 +105,7 @@ fn state(steps: &[Step], outage_at: Option<Timestamp>) -> RunState {
             basis: "declared".into(),
         },
         rto_target: Some(secs(300)),
+        outage_since: None,
     };
     RunState {
         plan: Arc::new(plan),

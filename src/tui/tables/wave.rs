@@ -64,8 +64,8 @@ pub fn loss_cell(loss: Loss) -> CellText {
 /// `to`: where it goes, where not all go to the same Region.
 fn item_row(estate: &Estate, n: usize, item: &Item, to: Option<&str>) -> Row {
     let plan = &item.plan;
-    let estimate = plan.estimate.from_declaration();
-    let misses = plan.rto_target.is_some_and(|target| plan.estimate.total() > target);
+    let estimate = item.back;
+    let misses = plan.missed_by(item.back).is_some();
     let target = plan.rto_target.map_or_else(|| "none".to_owned(), short);
     let back = format!("{} / {target}{}", short(estimate), if misses { " ✖" } else { "" });
     let blockers = plan.blockers();
