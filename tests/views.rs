@@ -31,6 +31,8 @@ mod dialogs;
 mod fixture;
 #[path = "views/golden.rs"]
 mod golden;
+#[path = "views/plans.rs"]
+mod plans;
 #[path = "views/waves.rs"]
 mod waves;
 use fixture::{Outage, mins, now, secs};

@@ -265,6 +265,7 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         Command::Open => return look_deeper(state),
         Command::Up => step(state, -1),
         Command::Down => step(state, 1),
+        Command::PageUp | Command::PageDown if *state.screen() == Screen::Plan => scroll_plan(state, command),
         Command::PageUp => step(state, -page(state)),
         Command::PageDown => step(state, page(state)),
         // Back to the top, and to the worst, whichever that is from now on.
@@ -408,7 +409,24 @@ fn step(state: &mut State, rows: isize) {
     let last = state.rows().saturating_sub(1);
     let place = state.place_mut();
     place.selected = place.selected.saturating_add_signed(rows).min(last);
+    if *state.screen() == Screen::Plan {
+        state.place_mut().shift = 0;
+    }
     state.choose();
+}
+
+/// Through the details of the selected step, where they do not fit; else by steps, as on every other screen.
+fn scroll_plan(state: &mut State, command: Command) {
+    const LINES: u16 = 3; // no more than the lowest screen shows of them
+    let last = super::view::plan::scrolls(state);
+    let down = command == Command::PageDown;
+    if last == 0 {
+        let rows = page(state);
+        return step(state, if down { rows } else { -rows });
+    }
+    let place = state.place_mut();
+    let shift = place.shift.min(last);
+    place.shift = if down { (shift + LINES).min(last) } else { shift.saturating_sub(LINES) };
 }
 
 fn page(state: &State) -> isize {

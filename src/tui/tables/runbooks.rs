@@ -22,7 +22,7 @@ use crate::{
 pub const COLUMNS: [Column; 8] = [
     Column::left("", 1, 1, 0),
     Column::left("WHAT", 8, 10, 0),
-    Column::left("RUNBOOK", 14, 30, 0),
+    Column::left("RUNBOOK", 17, 30, 0).keeping_ends(),
     Column::left("APP", 12, 24, 0),
     Column::left("KIND", 10, 12, 3),
     Column::left("MODE", 9, 9, 0),

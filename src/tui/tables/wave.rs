@@ -17,7 +17,7 @@ pub const COLUMNS: [Column; 8] = [
     Column::right("#", 3, 4, 0),
     Column::left("APP", 14, 24, 0),
     Column::right("TIER", 4, 4, 3),
-    Column::left("RUNBOOK", 14, 26, 2),
+    Column::left("RUNBOOK", 14, 26, 2).keeping_ends(),
     Column::right("MAY LOSE", 12, 14, 0),
     Column::right("BACK IN / TARGET", 16, 18, 1),
     Column::left("WAITS FOR", 16, 120, 0),

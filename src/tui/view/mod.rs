@@ -64,6 +64,13 @@ pub fn view(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
     state.dialog.as_ref().and_then(|one| dialog::draw(buffer, state, body, one))
 }
 
+/// Where the screen itself goes, without drawing anything.
+fn body(state: &State) -> Rect {
+    let (width, height) = state.size;
+    let top = 1 + banner::alerts(state).len() as u16;
+    Rect { x: 0, y: top, width, height: height.saturating_sub(top + 2) }
+}
+
 /// One line in pieces, each with its role.
 pub type Line = Vec<(String, Role)>;
 
