@@ -376,6 +376,72 @@ fn a_hold_asked_for_while_a_step_waits_is_seen_and_can_be_taken_back() {
 }
 
 #[test]
+fn leaving_a_run_says_what_becomes_of_it() {
+    let ended = fixture::ended(SIM);
+    let mut undriven = fixture::run(SIM, 2, Phase::Running);
+    undriven.driven = false;
+    for (run, goes_on, stands) in
+        [(fixture::run(SIM, 1, Phase::Running), true, false), (ended, false, false), (undriven, false, true)]
+    {
+        let mut console = world("waiting", (120, 40));
+        update(&mut console, Msg::Runs(fixture::runs(run)));
+        go(&mut console, Screen::Run(RunId(31)));
+        keys(&mut console, "q");
+        let text = shown(&console);
+        assert_eq!(text.contains("the run goes on without this screen"), goes_on, "{text}");
+        assert_eq!(text.contains("it stands until it is resumed"), stands, "{text}");
+    }
+}
+
+#[test]
+fn the_bar_names_the_key_that_answers_first_and_none_that_an_undriven_run_refuses() {
+    let bar = |run: RunState| {
+        let mut console = world("waiting", (80, 24));
+        update(&mut console, Msg::Runs(fixture::runs(run)));
+        go(&mut console, Screen::Run(RunId(31)));
+        let said = shown(&console).lines().last().unwrap_or_default().trim_start().to_owned();
+        (console, said)
+    };
+    for (name, phase) in asks() {
+        let first = match name {
+            "override" => "g o ",
+            "verdict" => "g v ",
+            _ => "a ",
+        };
+        let (_, said) = bar(fixture::run(SIM, 1, phase));
+        assert!(said.starts_with(first), "{name}: {said}");
+    }
+    let (_, said) = bar(fixture::run(SIM, 1, Phase::Waiting(Ask::Chord { step: "promote".into() })));
+    assert!(said.starts_with("g ! "), "{said}");
+    let mut undriven = fixture::run(SIM, 1, fixture::loss_ask());
+    undriven.driven = false;
+    let (mut console, said) = bar(undriven);
+    assert!(said.starts_with("a "), "{said}");
+    for refused in ["h", "n", "g s", "g x", "g r"] {
+        assert_eq!(keys(&mut console, refused), []);
+        assert!(console.dialog.is_none() && shown(&console).contains("nobody drives it"), "{refused}");
+    }
+}
+
+#[test]
+fn enter_where_nothing_is_deeper_says_so() {
+    for screen in [Screen::Plan, Screen::Regions, Screen::Calls] {
+        let mut console = world("fresh", (120, 40));
+        go(&mut console, screen.clone());
+        assert_eq!(keys(&mut console, "enter"), []);
+        assert!(shown(&console).contains("there is nothing deeper here"), "{screen:?}:\n{}", shown(&console));
+    }
+}
+
+#[test]
+fn a_run_that_has_not_begun_one_at_work_and_one_with_exceptions_have_signs_of_their_own() {
+    let phases = [Phase::Armed, Phase::Running, Phase::Completed { exceptions: 0 }, Phase::Completed { exceptions: 1 }];
+    let signs: BTreeSet<&str> =
+        phases.iter().map(|phase| pointsman::tui::tables::runbooks::phase_look(phase).0).collect();
+    assert_eq!(signs.len(), 4, "{signs:?}");
+}
+
+#[test]
 fn a_store_that_cannot_be_written_is_said_on_every_screen() {
     for (_, screen, _) in screens() {
         let mut console = world("fresh", (120, 40));

@@ -3,7 +3,10 @@
 //!
 //! This is courtesy, not safety: the engine decides for itself, on facts it reads itself.
 
-use super::state::{PlanPane, Screen, State};
+use super::{
+    dialog::Dialog,
+    state::{PlanPane, Screen, State},
+};
 use crate::{
     domain::StepId,
     keymap::Command,
@@ -47,7 +50,26 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
     {
         return Err("another process drives it: it is answered there");
     }
+    if let Some(run) = state.run_of(screen)
+        && orders_a_run(command)
+        && run.unattended()
+        && command != Command::Confirm
+        && state.dialog.is_none()
+    {
+        return Err("nobody drives it: resume it first");
+    }
     match command {
+        Command::Open => match screen {
+            Screen::App(_) | Screen::Regions | Screen::Plan | Screen::Switch(_) | Screen::Calls | Screen::Help(_) => {
+                Err("there is nothing deeper here")
+            }
+            Screen::Run(_) => match run()? {
+                run if super::orders::needs_declaration(run) || Dialog::answering(run).is_some() => Ok(()),
+                run if run.phase.ended() => Err("the run has ended"),
+                _ => Err("the run asks nothing that needs a dialog"),
+            },
+            _ => Ok(()),
+        },
         Command::Confirm | Command::Send if state.dialog.is_none() => {
             let run = run()?;
             if run.phase.ended() {
@@ -170,6 +192,27 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
             }
         }
         _ => Ok(()),
+    }
+}
+
+/// The command that answers what the run on screen asks now: the first that the bar names.
+#[must_use]
+pub fn asked_for(state: &State) -> Option<Command> {
+    let run = state.run_meant()?;
+    if run.elsewhere.is_some() || run.phase.ended() {
+        return None;
+    }
+    if run.unattended() {
+        return Some(Command::Confirm);
+    }
+    match &run.phase {
+        Phase::Waiting(Ask::Chord { .. }) => Some(Command::Send),
+        Phase::Waiting(Ask::Override { .. }) => Some(Command::Override),
+        Phase::Waiting(Ask::Verdict { .. }) => Some(Command::Verdict),
+        Phase::Waiting(_) => Some(Command::Confirm),
+        Phase::Parked { .. } => Some(Command::Retry),
+        Phase::Held => Some(Command::Release),
+        _ => None,
     }
 }
 

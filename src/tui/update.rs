@@ -360,8 +360,15 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         Command::ClearInput => clear_input(state),
         Command::Send if state.dialog.is_some() => return send_dialog(state),
         Command::Detach => {
+            let said = match state.run_meant() {
+                Some(run) if run.phase.ended() => None,
+                Some(run) if run.unattended() => Some("nobody drives that run: it stands until it is resumed"),
+                _ => Some("the run goes on without this screen"),
+            };
             back(state);
-            state.say("the run goes on without this screen".into(), Tone::Said);
+            if let Some(said) = said {
+                state.say(said.into(), Tone::Said);
+            }
         }
         Command::Confirm
         | Command::Send

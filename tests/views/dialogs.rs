@@ -106,6 +106,45 @@ fn a_declaration_is_labelled_with_the_worst_step_to_come_and_a_skip_with_its_own
 }
 
 #[test]
+fn what_a_field_lacks_is_said_with_its_length_or_with_what_it_takes() {
+    let mut console = world("waiting", (80, 24));
+    update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, asks().remove(0).1))));
+    go(&mut console, Screen::Run(RunId(31)));
+    keys(&mut console, "enter");
+    typed(&mut console, "NOC");
+    assert!(read(&console).contains("missing: Reason, at least 4 characters (3 typed)"), "{}", read(&console));
+    let mut console = world("fresh", (80, 24));
+    go(&mut console, Screen::Plan);
+    keys(&mut console, "D");
+    typed(&mut console, "asha");
+    keys(&mut console, "enter");
+    typed(&mut console, "INC-4471");
+    keys(&mut console, "enter");
+    typed(&mut console, "webank");
+    assert!(read(&console).contains("\"webank\" is not it, type payments or Payments"), "{}", read(&console));
+}
+
+#[test]
+fn a_chord_that_went_into_a_text_field_is_told_until_it_is_taken_out() {
+    let mut console = world("waiting", (80, 24));
+    update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, asks().remove(0).1))));
+    go(&mut console, Screen::Run(RunId(31)));
+    keys(&mut console, "enter");
+    typed(&mut console, "fibre cut");
+    keys(&mut console, "enter");
+    typed(&mut console, "ravi");
+    assert_eq!(keys(&mut console, "g !"), [], "the line is open: it types");
+    let told = "g ! went into \"Authorised by\"";
+    assert!(read(&console).contains(told), "{}", read(&console));
+    keys(&mut console, "enter");
+    assert!(read(&console).contains(told), "still told where Enter was pressed: {}", read(&console));
+    keys(&mut console, "shift-tab backspace backspace");
+    assert!(!read(&console).contains(told), "{}", read(&console));
+    keys(&mut console, "enter");
+    assert_eq!(keys(&mut console, "g !").len(), 1);
+}
+
+#[test]
 fn pasted_text_does_not_fill_a_dialog() {
     let mut console = waiting();
     keys(&mut console, "enter");

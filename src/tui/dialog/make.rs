@@ -192,10 +192,12 @@ impl Dialog {
     pub fn switch(change: &Arc<Switching>, run: &RunState) -> Self {
         let plan = &change.plan;
         let from = format!("run {} · {} now, plan {}", run.id, run.plan.runbook, run.plan.hash.short());
+        let behind = crate::tui::view::switch::done_before(run, change).len();
+        let were = if behind > 0 { format!("{behind} done before are not in it, ") } else { String::new() };
         let counts = format!(
-            "{} steps stay done, {} are dropped, {} come",
+            "{} steps stay done, {were}{} are dropped, {} come",
             change.kept.len(),
-            change.dropped.len(),
+            change.dropped.len() - behind,
             change.coming.len()
         );
         let mut lines = vec![

@@ -231,10 +231,15 @@ impl Dialog {
         if let Some(void) = &self.void {
             return Some(void.clone());
         }
-        self.fields
-            .iter()
-            .find(|field| !field.satisfied())
-            .map(|field| SafeText::new(format!("missing: {}", field.label)))
+        let lacks = self.fields.iter().find_map(Field::lacks)?;
+        Some(SafeText::new(format!("missing: {lacks}")))
+    }
+
+    /// The text field that `keys` went into, when they were meant to send: told at once, before it is evidence.
+    #[must_use]
+    pub fn took(&self, keys: &str) -> Option<&Field> {
+        let text = |field: &&Field| matches!(field.want, Want::Text { .. });
+        self.fields.iter().filter(text).find(|field| !keys.is_empty() && field.value.trim_end().ends_with(keys))
     }
 }
 

@@ -36,11 +36,12 @@ const ALWAYS: Duration = Duration::MAX;
 #[must_use]
 pub const fn phase_look(phase: &Phase) -> (&'static str, Role) {
     match phase {
-        Phase::Armed | Phase::Running => ("▶", Role::StepRunning),
+        Phase::Armed => ("▷", Role::StepPending),
+        Phase::Running => ("▶", Role::StepRunning),
         Phase::Waiting(_) | Phase::Held => ("◐", Role::Warning),
         Phase::Parked { .. } => ("?", Role::StepParked),
         Phase::Completed { exceptions: 0 } => ("✔", Role::StepDone),
-        Phase::Completed { .. } => ("✔", Role::StepSkipped),
+        Phase::Completed { .. } => ("!", Role::StepSkipped),
         Phase::Abandoned { .. } => ("✖", Role::StepSkipped),
     }
 }
@@ -150,7 +151,7 @@ fn run_row(estate: &Estate, run: &RunState) -> Row {
 fn ended_row(estate: &Estate, run: &RunSummary) -> Row {
     let (glyph, role) = match (&run.ending, run.exceptions) {
         (Ending::Completed, 0) => ("✔", Role::StepDone),
-        (Ending::Completed, _) => ("✔", Role::StepSkipped),
+        (Ending::Completed, _) => ("!", Role::StepSkipped),
         (Ending::Abandoned { .. }, _) => ("✖", Role::StepSkipped),
     };
     let mut said = run.word.clone();

@@ -90,7 +90,7 @@ fn row(run: &RunState, ordinal: u32, runs: &Runs, now: Timestamp) -> Row {
 fn ended_row(run: &RunSummary) -> Row {
     let (glyph, role) = match (&run.ending, run.exceptions) {
         (Ending::Completed, 0) => ("✔", Role::StepDone),
-        (Ending::Completed, _) => ("✔", Role::StepSkipped),
+        (Ending::Completed, _) => ("!", Role::StepSkipped),
         (Ending::Abandoned { .. }, _) => ("✖", Role::StepSkipped),
     };
     let cells = vec![

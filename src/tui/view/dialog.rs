@@ -51,6 +51,12 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> 
         }
     }
     lines.push(Vec::new());
+    let chord = state.keymap.keys_of(Context::Dialog, Command::Send).unwrap_or_default();
+    if let Some(field) = dialog.took(&chord.replace(' ', "")) {
+        let said =
+            format!("{chord} went into \"{}\": it sends only when all is filled in and no line is open", field.label);
+        lines.extend(wrap(&said, inner_columns).into_iter().map(|part| vec![(part, Role::Warning)]));
+    }
     let (last, role) = ending(state, dialog);
     lines.extend(wrap(&last, inner_columns).into_iter().map(|part| vec![(part, role)]));
 
