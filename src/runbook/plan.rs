@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::guards::LossBound;
 use super::spec::{OnFailure, Only, RunbookKind, Variant};
 use crate::domain::{
-    AppId, CallDescription, Hazard, RegionId, RunbookId, Side, StepId, Timestamp, compliance::RtoEstimate,
+    AppId, CallDescription, Hazard, RegionId, RunbookId, Side, StepId, Timestamp, World, compliance::RtoEstimate,
     text::SafeText,
 };
 
@@ -78,6 +78,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    #[must_use]
+    pub fn world(&self) -> World {
+        World::of_mode_word(&self.mode_word)
+    }
+
     /// What would give this plan again, were everything as it is: every value that it used, said.
     #[must_use]
     pub fn request(&self) -> PlanRequest {
