@@ -400,3 +400,34 @@ fn a_reader_that_goes_away_ends_a_command_without_a_word() {
     assert_eq!(ended.status.code(), Some(141), "{ended:?}");
     assert!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
+
+#[test]
+fn output_that_cannot_be_written_ends_every_command_with_a_code_and_no_panic() {
+    let state = tempfile::tempdir().expect("a folder");
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
+    let commands: [&[&str]; 8] = [
+        &["status", "--sim"],
+        &["plan", "payments-failover", "--app", "payments", "--sim"],
+        &["run", "payments-switchover", "--app", "payments", "--sim"],
+        &["runs"],
+        &["check"],
+        &["schema", "estate"],
+        &["sim", "serve", "--listen", "127.0.0.1:0"],
+        &["--help"],
+    ];
+    for args in commands {
+        let ended = pointsman(state.path()).args(args).stdin(Stdio::null()).stdout(full()).output().expect("it starts");
+        let said = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(74), "{args:?}: {said}");
+        assert!(said.starts_with("pointsman: standard output: No space left on device"), "{args:?}: {said}");
+        assert_eq!(said.lines().count(), 2, "{args:?}: {said}");
+        let both = pointsman(state.path()).args(args).stdin(Stdio::null()).stdout(full()).stderr(full()).status();
+        assert_eq!(both.expect("it starts").code(), Some(74), "{args:?}");
+    }
+    // An error that nobody reads is an error all the same.
+    let mut child = pointsman(state.path());
+    child.args(["--estate", "/nowhere", "status"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = child.spawn().expect("it starts");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(64));
+}
