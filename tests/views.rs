@@ -11,7 +11,7 @@ use pointsman::{
     keymap::{Context, Key},
     runbook::{
         plan::Holds,
-        run::{Ask, Elsewhere, Phase, RunId, RunState},
+        run::{Answer, Ask, Elsewhere, Phase, RunId, RunState},
     },
     tui::{
         Cmd, KeyPress, Msg, State,
@@ -350,6 +350,27 @@ fn a_disabled_command_says_why_and_help_says_it_too() {
     assert!(shown(&console).contains("it is not held"), "{}", shown(&console));
     keys(&mut console, "?");
     assert!(shown(&console).contains("not now: it is not held"), "{}", shown(&console));
+}
+
+#[test]
+fn a_hold_asked_for_while_a_step_waits_is_seen_and_can_be_taken_back() {
+    let answered = |answer: Answer| vec![Cmd::Answer { run: RunId(31), answer }];
+    for phase in [fixture::loss_ask(), Phase::Running] {
+        let mut console = world("waiting", (80, 24));
+        update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, phase.clone()))));
+        go(&mut console, Screen::Run(RunId(31)));
+        assert!(!shown(&console).contains("held after this step"));
+        assert_eq!(keys(&mut console, "h"), answered(Answer::Hold));
+        let mut asked = fixture::run(SIM, 1, phase);
+        asked.held_after_step = true;
+        update(&mut console, Msg::Runs(fixture::runs(asked)));
+        assert!(shown(&console).contains("· held after this step"), "{}", shown(&console));
+        assert_eq!(keys(&mut console, "h"), [], "it is asked for once");
+        assert_eq!(keys(&mut console, "l"), answered(Answer::Release));
+        go(&mut console, Screen::Runbooks);
+        update(&mut console, Msg::Resize { width: 200, height: 60 });
+        assert!(shown(&console).contains("· held after this step"), "{}", shown(&console));
+    }
 }
 
 #[test]

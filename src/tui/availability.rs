@@ -64,15 +64,18 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
                 _ => Err("the run asks nothing now"),
             }
         }
-        Command::Hold => match &run()?.phase {
-            phase if phase.ended() => Err("the run has ended"),
-            Phase::Held => Err("it is held already"),
+        Command::Hold => match run()? {
+            run if run.phase.ended() => Err("the run has ended"),
+            run if held(run) => Err("it is held already"),
             _ => Ok(()),
         },
-        Command::Release => match &run()?.phase {
-            Phase::Held => Ok(()),
-            _ => Err("it is not held"),
-        },
+        Command::Release => {
+            if held(run()?) {
+                Ok(())
+            } else {
+                Err("it is not held")
+            }
+        }
         Command::Retry => match run()? {
             run if matches!(run.phase, Phase::Parked { .. }) => Ok(()),
             _ => Err("only a parked step is tried again"),
@@ -168,6 +171,11 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
         }
         _ => Ok(()),
     }
+}
+
+/// Held, or going to be after the step that is under way or waits.
+fn held(run: &RunState) -> bool {
+    run.held_after_step || run.phase == Phase::Held
 }
 
 /// The step that a person can act on: the one asked about, parked, or failed.

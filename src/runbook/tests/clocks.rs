@@ -149,6 +149,7 @@ fn empty() -> RunState {
         principal: "arn".into(),
         declared_at: at(0),
         ended_at: None,
+        held_after_step: false,
         phase: Phase::Running,
         steps: Vec::new(),
         epoch: 1,

@@ -101,6 +101,7 @@ pub fn standing(estate: &Estate, run: &RunState) -> String {
         (_, Phase::Abandoned { why }) => format!("{}: {why}", run.phase.word()),
         _ => run.phase.word().to_owned(),
     };
+    said.push_str(waiting::hold(run));
     said = format!(
         "{said} · {done} of {} steps · declared {} by {}",
         run.steps.len(),

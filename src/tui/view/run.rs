@@ -59,7 +59,7 @@ fn head(state: &State, run: &RunState, area: Rect) -> Vec<Line> {
         (plan.mode_word.clone(), mode_role_of(&plan.mode_word)),
     ];
     let stands = vec![
-        (format!("   {glyph} {}   ", run.phase.word()), role),
+        (format!("   {glyph} {}{}   ", run.phase.word(), waiting::hold(run)), role),
         (format!("{}   ", plan.runbook), Role::Text),
         (
             format!(
@@ -461,6 +461,10 @@ pub(super) fn asking(state: &State, run: &RunState, context: Context, columns: u
         Phase::Held => say(format!("held: {} lets it go on", keys(Command::Release)), Role::Warning),
         Phase::Abandoned { why } => say(format!("abandoned: {why}"), Role::StepSkipped),
         Phase::Armed | Phase::Running | Phase::Completed { .. } => {}
+    }
+    if !waiting::hold(run).is_empty() {
+        let said = format!("it will be held after this step; {} takes that back", keys(Command::Release));
+        lines.push(vec![("  ▌ ".to_owned(), Role::Warning), (said, Role::Warning)]);
     }
     for call in asked.and_then(|id| run.plan.step(id)).into_iter().flat_map(|step| &step.calls) {
         let params: Vec<String> = call.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
