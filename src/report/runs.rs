@@ -238,5 +238,9 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
 
 fn clock(d: Duration) -> String {
     let s = d.as_secs();
-    format!("{:02}:{:02}", s / 60, s % 60)
+    if s >= 3_600 {
+        format!("{}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60)
+    } else {
+        format!("{:02}:{:02}", s / 60, s % 60)
+    }
 }
