@@ -136,7 +136,7 @@ fn clocks(out: &mut String, evidence: &Evidence) {
     let _ = writeln!(
         out,
         "| | |\n|---|---|\n| outage began | {} |\n| declared | {} |\n| {end} | {} |\n| from the outage | {} |\n\
-         | from the declaration | {} |\n| of that, machine | {} |\n| of that, waiting for people | {} |\n\
+         | from the declaration | {} |\n| of that, machine | {} |\n| of that, waiting (for a person, a driver or its turn) | {} |\n\
          | critical path | {} |\n| RTO target | {} |",
         clocks.outage_at.map_or_else(none, time),
         time(clocks.declared_at),

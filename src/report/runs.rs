@@ -173,7 +173,7 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
     let outage = clocks.from_outage.map_or_else(String::new, |took| format!("since outage {}  ", clock(took)));
     let _ = writeln!(
         out,
-        "  {outage}since declaration {}  machine {}  waiting for a person {}  {}",
+        "  {outage}since declaration {}  machine {}  waiting {}  {}",
         clock(clocks.from_declaration),
         clock(clocks.machine),
         clock(clocks.waiting),
