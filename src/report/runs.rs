@@ -236,8 +236,9 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
     out
 }
 
+/// Whole seconds, rounded up: a time that was taken is never shown shorter than it was.
 fn clock(d: Duration) -> String {
-    let s = d.as_secs();
+    let s = d.as_secs() + u64::from(d.subsec_nanos() > 0);
     if s >= 3_600 {
         format!("{}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60)
     } else {
