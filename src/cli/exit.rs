@@ -4,6 +4,8 @@ use std::{io::Write as _, process::ExitCode};
 
 /// Usage or configuration error (sysexits' `EX_USAGE`).
 pub const USAGE: u8 = 64;
+/// Ctrl-C, as a shell reports it.
+pub const INTERRUPTED: u8 = 128 + 2;
 /// Standard output cannot be written (sysexits' `EX_IOERR`).
 pub const UNWRITABLE: u8 = 74;
 /// A run stopped for a person.
