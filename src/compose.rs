@@ -29,7 +29,7 @@ use crate::{
     clock::SystemClock,
     collect::{self, Collector, CollectorHandle},
     domain::{
-        AppId, Clock, Estate, Mode, Picture, Snapshot, Timestamp,
+        self, AppId, Clock, Estate, Mode, Picture, Snapshot, Timestamp,
         compliance::{self, Execution, Question},
     },
     engine::{self, Engine},
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Core {
 }
 
 /// Critical path of each app's failover runbook: one source for the board and the plan.
-type Executions = std::collections::BTreeMap<AppId, Execution>;
+type Executions = std::collections::BTreeMap<domain::World, std::collections::BTreeMap<AppId, Execution>>;
 
 /// Starts everything behind the screen, for the command line.
 pub async fn start(common: &Common) -> Result<Core, Failure> {
@@ -160,7 +160,9 @@ async fn assemble(
     })
     .map_err(|error| journal_failure(&journal, &error))?;
     Ok(Core {
-        executions: Arc::new(engine.executions()),
+        executions: Arc::new(
+            [domain::World::Aws, domain::World::Simulation].map(|world| (world, engine.executions(world))).into(),
+        ),
         estate,
         runbooks,
         clock,
@@ -286,7 +288,8 @@ fn judge(
         .apps
         .iter()
         .map(|app| {
-            let (execution, achieved) = (executions.get(&app.id), achieved.get(&app.id));
+            let execution = executions.get(&snapshot.mode.world()).and_then(|of| of.get(&app.id));
+            let achieved = achieved.get(&app.id);
             let achieved = achieved.map_or(&[][..], Vec::as_slice);
             let question = Question { estate, app, snapshot: &snapshot, execution, achieved, now };
             compliance::assess(&question)

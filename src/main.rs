@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use pointsman::{
-    cli::{self, Cli, Command, exit::Failure, exit::USAGE},
+    cli::{self, Cli, Command, exit::Failure, exit::UNWRITABLE, exit::USAGE},
     compose,
 };
 
@@ -14,16 +14,20 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
+            let printed = error.print();
             // `--help` and `--version` are no errors.
-            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+            return match printed {
+                _ if error.use_stderr() => ExitCode::from(USAGE),
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => ExitCode::from(unprinted(&why.to_string())),
+            };
         }
     };
     if let Err(failure) = compose::logging(&cli.common) {
         return failure.print();
     }
     if cli.command.is_some() {
-        end_when_nobody_reads();
+        end_when_output_cannot_be_written();
     }
     match run(&cli) {
         Ok(code) => ExitCode::from(code),
@@ -33,18 +37,29 @@ fn main() -> ExitCode {
 
 /// What a shell reports of a program that SIGPIPE ended. The signal itself stays ignored: a connection that AWS drops
 /// raises it too.
-const NOBODY_READS: i32 = 128 + 13;
+const NOBODY_READS: u8 = 128 + 13;
 
-/// `pointsman status | head` is no mistake of this program. A run that is driven stands on record, as after any death.
-fn end_when_nobody_reads() {
+/// `pointsman status | head` is no mistake of this program, and a disk that is full is none either. A run that is
+/// driven stands on record, as after any death.
+fn end_when_output_cannot_be_written() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let said = info.payload().downcast_ref::<String>().map_or("", String::as_str);
-        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
-            std::process::exit(NOBODY_READS);
+        if let Some(why) = said.strip_prefix("failed printing to stdout: ") {
+            std::process::exit(unprinted(why).into());
         }
         before(info);
     }));
+}
+
+/// The exit code; said once, if there is anybody who reads stderr. The cause comes in words, as a panic gives it.
+fn unprinted(why: &str) -> u8 {
+    if why.contains("Broken pipe") {
+        return NOBODY_READS;
+    }
+    let lines = vec![format!("standard output: {why}"), "what it should have said is lost: write it elsewhere".into()];
+    Failure { code: UNWRITABLE, lines }.say();
+    UNWRITABLE
 }
 
 fn run(cli: &Cli) -> Result<u8, Failure> {

@@ -192,9 +192,53 @@ fn an_unknown_runbook_or_app_is_named_with_the_nearest_known_one() {
     let output = run(state.path(), &["plan", "payments-failovr", "--app", "payments", "--sim"]);
     assert_eq!(code(&output), 64);
     assert!(text(&output.stderr).contains("payments-failover"), "{}", text(&output.stderr));
-    let output = run(state.path(), &["status", "--app", "payment", "--sim"]);
-    assert_eq!(code(&output), 64);
-    assert!(text(&output.stderr).contains("payments"), "{}", text(&output.stderr));
+    let slips: [(&[&str], &str); 5] = [
+        (&["status", "--app", "payment"], "did you mean payments?"),
+        (&["run", "--wave", "failovr"], "did you mean failover?"),
+        (&["run", "--wave", "failover", "--app", "payment"], "did you mean payments?"),
+        (&["runs", "--app", "payment"], "did you mean payments?"),
+        (&["runs", "--app", "nope"], "known: "),
+    ];
+    for (args, hint) in slips {
+        let output = pointsman(state.path()).args(args).arg("--sim").stdin(Stdio::null()).output().expect("starts");
+        assert_eq!(code(&output), 64, "{args:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(hint), "{args:?}: {}", text(&output.stderr));
+    }
+    let none = run(state.path(), &["runs", "--app", "payments", "--sim"]);
+    assert_eq!((code(&none), text(&none.stdout).starts_with("no runs of payments in ")), (0, true), "{none:?}");
+}
+
+#[test]
+fn every_fault_that_the_simulator_knows_is_named_by_its_help() {
+    let state = tempfile::tempdir().expect("a folder");
+    let help = text(&run(state.path(), &["sim", "inject", "--help"]).stdout);
+    for fault in pointsman::sim::fault::CATALOGUE {
+        assert!(help.contains(fault.word), "{} is not in\n{help}", fault.word);
+    }
+}
+
+#[test]
+fn ctrl_c_at_a_prompt_says_what_waits_and_the_run_is_listed_at_the_time_of_its_own_record() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path();
+    let mut command = pointsman(state);
+    command.args(["run", "payments-switchover", "--app", "payments", "--sim"]);
+    command.args(["--sim-start", "2025-05-01T10:00:00Z", "--speed", "20"]);
+    let mut talk = Talk::start(command);
+    talk.declare("ap-south-2");
+    assert!(step_through(&mut talk, Some("confirm window")), "asked:\n{}", talk.seen.join("\n"));
+    let child = rustix::process::Pid::from_child(&talk.child);
+    rustix::process::kill_process(child, rustix::process::Signal::INT).expect("it lives");
+    let said = talk.wait("interrupted: run 1 waits");
+    assert!(said.contains("`pointsman resume 1`"), "{said}");
+    assert_eq!(talk.child.wait().expect("it ends, though nobody typed anything").code(), Some(130));
+
+    let whole = text(&run(state, &["runs", "1", "--sim"]).stdout);
+    assert!(whole.contains("  as of ") && whole.contains("the time of its simulation is not known here"), "{whole}");
+    // By the wall clock of this machine it would be years.
+    assert!(whole.contains("  since declaration 00:"), "{whole}");
+    let listed = text(&run(state, &["runs", "--sim"]).stdout);
+    assert!(listed.contains("step window asks, begun"), "in words: {listed}");
 }
 
 #[test]
@@ -399,4 +443,35 @@ fn a_reader_that_goes_away_ends_a_command_without_a_word() {
     let ended = child.wait_with_output().expect("it ends");
     assert_eq!(ended.status.code(), Some(141), "{ended:?}");
     assert!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn output_that_cannot_be_written_ends_every_command_with_a_code_and_no_panic() {
+    let state = tempfile::tempdir().expect("a folder");
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
+    let commands: [&[&str]; 8] = [
+        &["status", "--sim"],
+        &["plan", "payments-failover", "--app", "payments", "--sim"],
+        &["run", "payments-switchover", "--app", "payments", "--sim"],
+        &["runs"],
+        &["check"],
+        &["schema", "estate"],
+        &["sim", "serve", "--listen", "127.0.0.1:0"],
+        &["--help"],
+    ];
+    for args in commands {
+        let ended = pointsman(state.path()).args(args).stdin(Stdio::null()).stdout(full()).output().expect("it starts");
+        let said = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(74), "{args:?}: {said}");
+        assert!(said.starts_with("pointsman: standard output: No space left on device"), "{args:?}: {said}");
+        assert_eq!(said.lines().count(), 2, "{args:?}: {said}");
+        let both = pointsman(state.path()).args(args).stdin(Stdio::null()).stdout(full()).stderr(full()).status();
+        assert_eq!(both.expect("it starts").code(), Some(74), "{args:?}");
+    }
+    // An error that nobody reads is an error all the same.
+    let mut child = pointsman(state.path());
+    child.args(["--estate", "/nowhere", "status"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = child.spawn().expect("it starts");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(64));
 }

@@ -82,6 +82,12 @@ async fn the_evidence_of_a_failover_keeps_to_its_schema_and_holds_calls_facts_an
     let overrides = json["exceptions"]["overrides"].as_array().expect("a list");
     assert_eq!(overrides[0]["authoriser"], "head of operations");
     let markdown = stdout(&pointsman(&rig, &["evidence", "show", "1"]));
+    // Words stand as they were read, here with clock times of India, and the head says so.
+    assert_eq!(json["zone_of_words"], "Asia/Kolkata");
+    assert!(markdown.contains("it is in Asia/Kolkata."), "{markdown}");
+    let took = state.ended_at.expect("ended").since(state.declared_at);
+    let said = format!("| from the declaration | {} |", pointsman::domain::time::short_up(took));
+    assert!(markdown.contains(&said), "{said} is not in\n{markdown}");
     let place = |text: &str| markdown.find(text).unwrap_or_else(|| panic!("{text} is not in\n{markdown}"));
     assert!(place("**Override**") < place("## Declaration") && place("## Declaration") < place("## Steps"));
     let mode = json["mode"].as_str().expect("a word").to_owned();

@@ -5,11 +5,14 @@ mod rig;
 
 use pointsman::{
     domain::StepId,
-    engine::Permissions,
-    runbook::run::{Answer, Ask, Phase, RunId, StepPhase},
+    engine::{Permissions, Store as _},
+    runbook::{
+        plan::Plan,
+        run::{Answer, Ask, Phase, RunId, StepPhase},
+    },
     sim::fault::Down,
 };
-use rig::{Console, HYDERABAD, MUMBAI, Rig, declaration};
+use rig::{Console, Death, HYDERABAD, MUMBAI, Rig, declaration};
 
 const ALONE: Permissions = Permissions { single_operator: true, drill: false, endpoint_override: false };
 const REHEARSAL: Permissions = Permissions { drill: true, ..ALONE };
@@ -97,4 +100,38 @@ async fn a_run_in_earnest_is_never_turned_and_a_drill_of_a_failover_is_stopped_w
     assert!(console.engine.turning_real(run).await.is_err(), "it is real already");
     let state = console.carry(run).await.expect("it ends");
     assert_eq!((state.plan.mode_word.as_str(), rig.effects().get("FailoverGlobalCluster")), ("LIVE", Some(&1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_of_a_simulation_and_of_aws_in_one_journal_forbid_delay_and_touch_nothing_of_each_other() {
+    let rig = Rig::new();
+    let simulation = rig.console(Death::Never).await;
+    let rehearsed = begun(&simulation, "payments-switchover").await;
+    assert!(simulation.state(rehearsed).plan.mode_word.starts_with("SIMULATED"));
+
+    let live = rig.live_console(ALONE).await;
+    let run = begun(&live, "payments-switchover").await; // nothing forbids it, though the other has not ended
+    assert_eq!(live.state(run).plan.mode_word, "LIVE");
+    let abandon = || Answer::Abandon { reason: "a rehearsal of two worlds".into() };
+    live.engine.answer(run, abandon()).await.expect("abandoned");
+    live.until(run, "ended", |state| state.phase.ended()).await;
+
+    let flapping = |plan: &Plan| {
+        let guards = plan.steps.iter().flat_map(|step| &step.guards);
+        guards
+            .filter(|guard| guard.text.contains("no run in the last"))
+            .map(|guard| guard.present.to_string())
+            .collect()
+    };
+    let seen: Vec<String> = flapping(&*simulation.plan("payments-switchover").await);
+    assert_eq!(seen, ["no run on record"], "what ended live delays no rehearsal");
+    let seen: Vec<String> = flapping(&*live.plan("payments-switchover").await);
+    assert!(seen.iter().all(|seen| seen.starts_with("last run ended")) && seen.len() == 1, "{seen:?}");
+
+    // A run goes on where it was declared, and nowhere else.
+    let crossed = live.engine.resume(rehearsed, declaration("payments", HYDERABAD)).await.expect_err("not here");
+    assert!(crossed.to_string().contains("the run is of a simulation"), "{crossed}");
+    let records = rig.store().load_run(rehearsed).expect("readable").records;
+    assert!(records.iter().all(|record| record.written.kind != "driven"), "nobody else took it");
+    simulation.engine.answer(rehearsed, abandon()).await.expect("it is still driven where it belongs");
 }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
-    exit::{BLOCKED, Failure, PARKED},
+    exit::{BLOCKED, Failure, INTERRUPTED, PARKED},
     prompts::{Prompts, Said, unfinished},
 };
 use crate::{
@@ -26,7 +26,24 @@ pub async fn drive(core: &Core, ids: &[RunId]) -> Result<u8, Failure> {
     tokio::select! {
         ended = driven(core, ids) => ended,
         () = core.engine.follow() => Err(stopped()), // it ends with the process only
+        () = interrupted() => {
+            // Somebody may be reading at a prompt, and no end of the runtime waits for less than a line.
+            core.engine.orphaned();
+            println!(); // the prompt stands in its line
+            leave("interrupted", &of(&core.engine.watch().borrow().list, ids));
+            std::process::exit(INTERRUPTED.into());
+        }
     }
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await; // no handler: the signal ends the program by itself
+    }
+}
+
+fn of(list: &[Arc<RunState>], ids: &[RunId]) -> Vec<Arc<RunState>> {
+    ids.iter().filter_map(|id| list.iter().find(|run| run.id == *id).cloned()).collect()
 }
 
 fn stopped() -> Failure {
@@ -47,8 +64,7 @@ async fn driven(core: &Core, ids: &[RunId]) -> Result<u8, Failure> {
                 ],
             });
         }
-        let found: Vec<Arc<RunState>> =
-            ids.iter().filter_map(|id| now.list.iter().find(|run| run.id == *id).cloned()).collect();
+        let found = of(&now.list, ids);
         if found.len() < ids.len() {
             // Their drivers have not spoken yet.
             if tokio::time::timeout(FIRST_WORD_WITHIN, watch.changed()).await.is_err() {
@@ -71,10 +87,10 @@ async fn driven(core: &Core, ids: &[RunId]) -> Result<u8, Failure> {
         }
         if let Some(run) = found.iter().find(|run| asks(run)) {
             let prompts = Prompts { head: head(run, ids) };
-            let Some(said) = question(&prompts, run).await else { return Ok(leave(&found)) };
+            let Some(said) = question(&prompts, run).await else { return Ok(leave("the input ended", &found)) };
             let went = carry_out(core, &prompts, run, said).await;
             if went.is_none() {
-                return Ok(leave(&found));
+                return Ok(leave("the input ended", &found));
             }
         }
         // A refused answer changes nothing to wait for: look again after a moment, or when a run moves.
@@ -157,9 +173,9 @@ fn ended(core: &Core, found: &[Arc<RunState>]) -> u8 {
     if abandoned { PARKED } else { 0 }
 }
 
-fn leave(found: &[Arc<RunState>]) -> u8 {
+fn leave(why: &str, found: &[Arc<RunState>]) -> u8 {
     for run in found.iter().filter(|run| !run.phase.ended()) {
-        println!("the input ended: run {} waits; `pointsman resume {}` goes on", run.id, run.id);
+        println!("{why}: run {} waits; `pointsman resume {}` goes on", run.id, run.id);
     }
     let wave = found.iter().find_map(|run| run.declaration.wave.as_ref());
     if let Some(mark) = wave {

@@ -296,6 +296,7 @@ fn write(output: &Path, text: &str, existing: Existing) -> Result<(), Failure> {
     });
     let _ = std::fs::remove_file(&fresh);
     put.map_err(failed)?;
-    eprintln!("{}", SafeText::new(format!("written to {}", output.display())));
+    // It is written whether or not anybody reads this.
+    let _ = writeln!(io::stderr(), "{}", SafeText::new(format!("written to {}", output.display())));
     Ok(())
 }

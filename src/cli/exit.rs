@@ -1,9 +1,13 @@
 //! Exit codes, each with the meaning that DESIGN section 8 gives it.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 /// Usage or configuration error (sysexits' `EX_USAGE`).
 pub const USAGE: u8 = 64;
+/// Ctrl-C, as a shell reports it.
+pub const INTERRUPTED: u8 = 128 + 2;
+/// Standard output cannot be written (sysexits' `EX_IOERR`).
+pub const UNWRITABLE: u8 = 74;
 /// A run stopped for a person.
 pub const PARKED: u8 = 4;
 /// The record was changed.
@@ -27,13 +31,19 @@ impl Failure {
         Self { code: USAGE, lines: lines.into_iter().map(Into::into).collect() }
     }
 
-    /// Prints to stderr, every line through `SafeText`.
+    /// Prints to stderr, and gives its code.
     #[must_use]
     pub fn print(&self) -> ExitCode {
+        self.say();
+        ExitCode::from(self.code)
+    }
+
+    /// To stderr, every line through `SafeText`. Where nobody reads it, the exit code says enough.
+    pub fn say(&self) {
+        let mut stderr = std::io::stderr().lock();
         for (n, line) in self.lines.iter().flat_map(|l| l.lines()).enumerate() {
             let prefix = if n == 0 { "pointsman: " } else { "  " };
-            eprintln!("{prefix}{}", crate::domain::SafeText::new(line));
+            let _ = writeln!(stderr, "{prefix}{}", crate::domain::SafeText::new(line));
         }
-        ExitCode::from(self.code)
     }
 }

@@ -13,6 +13,7 @@ mod drive;
 pub mod evidence;
 pub mod exit;
 pub mod keys;
+mod known;
 pub mod plan;
 mod prompts;
 pub mod run;

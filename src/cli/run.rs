@@ -29,6 +29,7 @@ use super::{
     Common,
     drive::{drive, refused},
     exit::{BLOCKED, Failure, PARKED, USAGE},
+    known,
     plan::{Wanted, setting},
     prompts::Prompts,
 };
@@ -128,14 +129,13 @@ pub async fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
 
 async fn run_wave(common: &Common, args: &RunArgs, role: &str, outage_at: Option<Timestamp>) -> Result<u8, Failure> {
     let core = compose::start(common).await?;
+    let role = known::role("run --wave", role, &core.estate)?;
+    let apps: Result<Vec<AppId>, Failure> =
+        args.app.iter().map(|app| known::app(&format!("run --wave {role} --app"), app, &core.estate)).collect();
+    let apps = apps?;
     core.first_full_picture().await;
     may_answer(&core, common)?;
-    let request = WaveRequest {
-        role: role.to_owned(),
-        apps: args.app.iter().map(AppId::new).collect(),
-        parallel_max: args.parallel,
-        variant: args.variant(),
-    };
+    let request = WaveRequest { role: role.to_owned(), apps, parallel_max: args.parallel, variant: args.variant() };
     let wave = core.engine.plan_wave(&request).await.map_err(refused)?;
     print!("{}", waves::wave(&wave, role));
     let Some(said) = Prompts::default().wave(&wave.phrase(), outage_at).await else {

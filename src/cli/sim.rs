@@ -39,14 +39,20 @@ pub struct AtArgs {
 
 #[derive(Debug, Args)]
 pub struct InjectArgs {
-    /// The fault as JSON, `clear`, or `clear ID`. Its word is one of region-down, service-down, throttling, reply-lost,
-    /// late-effect, stale-reads, lag-growth, jobs-fail, instance-stuck, control-plane-impaired, credentials-expired, e.g.
-    /// '{"fault":"late-effect","operation":"PromoteReadReplica","count":1,"after_seconds":90,"answer":"lost"}' or
-    /// '{"fault":"stale-reads","service":"rds","seconds":30}'
-    #[arg(required = true, num_args = 1..=2)]
+    #[arg(required = true, num_args = 1..=2, help = faults())]
     pub fault: Vec<String>,
     #[command(flatten)]
     pub at: AtArgs,
+}
+
+fn faults() -> String {
+    let words: Vec<&str> = sim::fault::CATALOGUE.iter().map(|fault| fault.word).collect();
+    format!(
+        "The fault as JSON, `clear`, or `clear ID`. Its word is one of {}, e.g. \
+         '{{\"fault\":\"late-effect\",\"operation\":\"PromoteReadReplica\",\"count\":1,\"after_seconds\":90,\"answer\":\"lost\"}}' or \
+         '{{\"fault\":\"stale-reads\",\"service\":\"rds\",\"seconds\":30}}'",
+        words.join(", ")
+    )
 }
 
 /// Runs until interrupted.

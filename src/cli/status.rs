@@ -2,15 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{
-    Common,
-    exit::{Failure, USAGE},
-};
-use crate::{
-    compose,
-    domain::{AppId, compliance, diagnostic::nearest},
-    report::status,
-};
+use super::{Common, exit::Failure, known};
+use crate::{compose, domain::compliance, report::status};
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -30,20 +23,10 @@ pub enum Format {
 
 pub async fn run(common: &Common, args: &StatusArgs) -> Result<u8, Failure> {
     let core = compose::start(common).await?;
-    if let Some(wanted) = &args.app
-        && core.estate.app(&AppId::new(wanted)).is_none()
-    {
-        let near = nearest(wanted, core.estate.apps.iter().map(|a| a.id.as_str()));
-        let known = core.estate.apps.iter().map(|a| a.id.as_str()).collect::<Vec<_>>().join(", ");
-        let hint = near.map_or_else(|| format!("known: {known}"), |n| format!("did you mean {n}?"));
-        return Err(Failure {
-            code: USAGE,
-            lines: vec![format!("status --app {wanted}: no such app in {}", core.estate.name), hint],
-        });
-    }
+    let wanted = args.app.as_ref().map(|app| known::app("status --app", app, &core.estate)).transpose()?;
     let mut picture = core.first_full_picture().await;
-    if let Some(wanted) = &args.app {
-        picture.assessments.retain(|a| a.app.as_str() == wanted);
+    if let Some(wanted) = &wanted {
+        picture.assessments.retain(|a| a.app == *wanted);
     }
     let order = compliance::order(&core.estate, &picture.assessments);
     match args.format {

@@ -35,6 +35,6 @@ pub use id::{AppId, ComponentId, RegionId, RunbookId, StepId};
 pub use observation::{Observation, ProbeError, ProbeFailure, Slot};
 pub use picture::Picture;
 pub use region::{Region, RegionPair, Side};
-pub use snapshot::{Mode, Snapshot};
+pub use snapshot::{Mode, Snapshot, World};
 pub use text::SafeText;
 pub use time::{Timestamp, Zone};

@@ -42,6 +42,36 @@ impl Mode {
     pub const fn simulated(self) -> bool {
         matches!(self, Self::Simulated { .. })
     }
+
+    #[must_use]
+    pub const fn world(self) -> World {
+        if self.simulated() { World::Simulation } else { World::Aws }
+    }
+}
+
+/// What a run can touch. Runs of the two are listed side by side, and neither forbids, delays, estimates or protects
+/// anything of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum World {
+    Aws,
+    Simulation,
+}
+
+impl World {
+    /// From the word that a plan was made under, drill or not. In doubt it is the world where harm can be done.
+    #[must_use]
+    pub fn of_mode_word(word: &str) -> Self {
+        if word.starts_with("SIMULATED") { Self::Simulation } else { Self::Aws }
+    }
+
+    /// As in "it is of a simulation".
+    #[must_use]
+    pub const fn phrase(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS",
+            Self::Simulation => "a simulation",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -114,6 +114,12 @@ impl Zone {
         Self(jiff::tz::TimeZone::UTC)
     }
 
+    /// As the IANA database names it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
     fn format(&self, at: Timestamp, format: &str) -> String {
         at.to_jiff().to_zoned(self.0.clone()).strftime(format).to_string()
     }

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Engine, Refusal, Shared, State, Store, StoreError, recover};
 use crate::{
-    domain::{AppId, Timestamp, text::SafeText},
+    domain::{AppId, Timestamp, World, text::SafeText},
     runbook::{
         estimate::Past,
         fold,
@@ -55,7 +55,7 @@ pub fn list(store: &dyn Store) -> Result<Listed, StoreError> {
     }
     let again = protected_again(listed.open.iter(), listed.ended.iter());
     for run in &mut listed.ended {
-        run.unprotected_since = run.unprotected_since.filter(|at| again.get(&run.app) < Some(at));
+        run.unprotected_since = run.unprotected_since.filter(|at| again.get(&run.home()) < Some(at));
     }
     listed.open.sort_by_key(|run| std::cmp::Reverse(run.id));
     listed.ended.sort_by_key(|run| std::cmp::Reverse(run.id));
@@ -109,7 +109,7 @@ impl State {
         let again = protected_again(shown, self.summaries.values().map(Arc::as_ref));
         let ended = self.summaries.values().rev().filter(|summary| !self.courses.contains_key(&summary.id));
         let said = |summary: &Arc<RunSummary>| match summary.unprotected_since {
-            Some(at) if again.get(&summary.app) >= Some(&at) => {
+            Some(at) if again.get(&summary.home()) >= Some(&at) => {
                 Arc::new(RunSummary { unprotected_since: None, ..(**summary).clone() })
             }
             _ => Arc::clone(summary),
@@ -206,23 +206,28 @@ impl Shared {
         }
     }
 
-    pub(super) fn last_run_ended(&self, app: &AppId) -> Option<Timestamp> {
+    pub(super) fn last_run_ended(&self, app: &AppId, world: World) -> Option<Timestamp> {
         let state = self.lock();
-        let whole = state.courses.values().filter(|course| course.frozen.plan.app == *app);
-        let summed = state.summaries.values().filter(|summary| summary.app == *app);
+        let whole = state.courses.values().map(|course| (course, &course.frozen.plan));
+        let whole = whole.filter(|(_, plan)| plan.app == *app && plan.world() == world).map(|(course, _)| course);
+        let summed = state.summaries.values().filter(|summary| summary.app == *app && summary.world() == world);
         whole.filter_map(|course| course.shown.ended_at).chain(summed.map(|summary| summary.ended_at)).max()
     }
 
-    /// Durations of steps in completed runs of the same runbook text.
-    pub(super) fn past(&self, digest: &str) -> Past {
+    /// Durations of steps in completed runs of the same runbook text, in the same world.
+    pub(super) fn past(&self, digest: &str, world: World) -> Past {
         let state = self.lock();
         let whole = state.courses.iter().filter(|(run, course)| {
             !state.summaries.contains_key(run)
                 && course.frozen.runbook_digest == digest
+                && course.frozen.plan.world() == world
                 && matches!(course.shown.phase, Phase::Completed { .. })
         });
         let whole = whole.flat_map(|(_, course)| fold::durations(&course.shown));
-        let summed = state.summaries.values().filter(|summary| summary.runbook_digest == digest && summary.completed());
+        let summed = state
+            .summaries
+            .values()
+            .filter(|summary| summary.runbook_digest == digest && summary.world() == world && summary.completed());
         let summed = summed.flat_map(|summary| summary.took.iter().cloned());
         let mut past: Past = BTreeMap::new();
         for (step, took) in whole.chain(summed) {

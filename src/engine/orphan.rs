@@ -48,7 +48,7 @@ impl Engine {
         let out = |step: &&StepState| step.phase == StepPhase::Sent;
         let in_flight: Vec<StepState> = course.shown.steps.iter().filter(out).cloned().collect();
         for step in in_flight {
-            let outcome = Outcome::Unknown { why: SafeText::new("the terminal went away before the answer came") };
+            let outcome = Outcome::Unknown { why: SafeText::new("the program was ended before the answer came") };
             let entry = Entry {
                 at: self.shared.clock.now(),
                 actor: SafeText::new("engine"),

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Engine, PlanError, Planned, Shared};
 use crate::{
-    domain::{App, AppId, Snapshot, compliance::Execution, text::SafeText},
+    domain::{App, AppId, Snapshot, World, compliance::Execution, text::SafeText},
     runbook::{
         bind::{self, Occasion, Unbindable},
         build::{self, Draft, Frozen, FrozenStep, Outline},
@@ -22,9 +22,10 @@ use crate::{
 };
 
 impl Engine {
-    /// The critical path of each app's failover runbook, by the function and with the past that plans use too.
+    /// The critical path of each app's failover runbook, by the function and with the past of the same world, as plans
+    /// use it too.
     #[must_use]
-    pub fn executions(&self) -> BTreeMap<AppId, Execution> {
+    pub fn executions(&self, world: World) -> BTreeMap<AppId, Execution> {
         let shared = &self.shared;
         let estimate = |app: &App| {
             let runbook = shared.runbook(app.runbooks.get("failover")?)?;
@@ -32,7 +33,7 @@ impl Engine {
             let request = PlanRequest::new(runbook.id.clone(), app.id.clone());
             let bound = bind::bind(runbook, &shared.estate, app, &request, shared.occasion());
             let planned = bound.as_ref().map_or(runbook, |bound| &bound.runbook);
-            Some((app.id.clone(), estimate::execution(planned, app, &shared.past(&runbook.digest))))
+            Some((app.id.clone(), estimate::execution(planned, app, &shared.past(&runbook.digest, world))))
         };
         shared.estate.apps.iter().filter_map(estimate).collect()
     }
@@ -116,13 +117,14 @@ impl Shared {
             )
         };
         let outlines: Vec<Outline> = spec.steps.iter().enumerate().map(outline).collect();
-        let busy = self.busy(app);
+        let world = snapshot.mode.world();
+        let busy = self.busy(app, world);
         let mut frozen = build::plan(&Draft {
             runbook: spec,
             facts: &facts,
             outlines: &outlines,
             authority: self.authority(),
-            past: &self.past(&spec.digest),
+            past: &self.past(&spec.digest, world),
             variant: request.variant,
             occasion,
             parameters: &bound.parameters,

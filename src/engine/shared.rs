@@ -16,13 +16,14 @@ use tokio::{
 use super::{Facts, Permissions, Refusal, Store, driver::Order, refusal};
 use crate::{
     aws::{Reader, Writer},
-    domain::{App, AppId, CallDescription, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, text::SafeText},
+    domain::{App, AppId, CallDescription, Clock, Estate, Mode, RegionId, RunbookId, Snapshot, World, text::SafeText},
     runbook::{
         bind::Occasion,
         build::Frozen,
         fold::Course,
         foreign,
         interlock::{self, Authority, Operators, Redirected},
+        plan::Plan,
         run::{Elsewhere, RunId, RunState, Runs},
         signal::Facts as FactsAbout,
         spec::RunbookSpec,
@@ -121,23 +122,39 @@ impl Shared {
         Ok(self.about(app, snapshot))
     }
 
-    pub(super) fn about<'a>(&'a self, app: &'a App, snapshot: &'a Snapshot) -> FactsAbout<'a> {
-        FactsAbout { estate: &self.estate, app, snapshot, last_run_ended: self.last_run_ended(&app.id), attested: &[] }
+    /// The facts of a run's own world: what is so in a simulation says nothing of AWS, nor the other way round.
+    pub(super) fn facts_for<'a>(&'a self, plan: &Plan, snapshot: &'a Snapshot) -> Result<FactsAbout<'a>, SafeText> {
+        self.same_world(plan, snapshot)?;
+        self.facts_about(&plan.app, snapshot)
     }
 
-    /// An unfinished run of the app, of an app it depends on, or of one that depends on it.
-    pub(super) fn busy(&self, app: &App) -> Option<SafeText> {
+    pub(super) fn same_world(&self, plan: &Plan, snapshot: &Snapshot) -> Result<(), SafeText> {
+        let (of, here) = (plan.world(), snapshot.mode.world());
+        if of == here {
+            return Ok(());
+        }
+        Err(SafeText::new(format!("the run is of {}, and what answers here is {}", of.phrase(), here.phrase())))
+    }
+
+    pub(super) fn about<'a>(&'a self, app: &'a App, snapshot: &'a Snapshot) -> FactsAbout<'a> {
+        let last_run_ended = self.last_run_ended(&app.id, snapshot.mode.world());
+        FactsAbout { estate: &self.estate, app, snapshot, last_run_ended, attested: &[] }
+    }
+
+    /// An unfinished run of the same world, of the app, of an app it depends on, or of one that depends on it.
+    pub(super) fn busy(&self, app: &App, world: World) -> Option<SafeText> {
         let crossing = interlock::crossing(&self.estate, &app.id);
         let state = self.lock();
         let open = state.courses.values().find(|course| {
-            let of = &course.frozen.plan.app;
-            !course.shown.phase.ended() && crossing.contains(of)
+            let plan = &course.frozen.plan;
+            !course.shown.phase.ended() && crossing.contains(&plan.app) && plan.world() == world
         })?;
         let word = open.shown.phase.word();
         Some(SafeText::new(format!("run {} of {} has not ended: {word}", open.shown.id, open.frozen.plan.app)))
     }
 
-    /// What somebody else did to what the run is about, since it was declared.
+    /// What somebody else did to what the run is about, since it was declared. What runs of the other world sent is no
+    /// explanation.
     pub(super) fn foreign_hand(&self, frozen: &Frozen, facts: &FactsAbout<'_>) -> Vec<SafeText> {
         let since = frozen.stood.at;
         let state = self.lock();
@@ -146,6 +163,7 @@ impl Shared {
             .courses
             .values()
             .filter(lately)
+            .filter(|course| course.frozen.plan.world() == frozen.plan.world())
             .flat_map(|course| course.progress.iter().filter_map(|progress| progress.call.clone()))
             .collect();
         foreign::foreign_hand(facts, &frozen.stood, &own, self.clock.now())
@@ -182,7 +200,8 @@ impl Shared {
             .rev()
             .map(|run| {
                 let mut run = run.clone();
-                run.unprotected_since = run.unprotected_since.filter(|at| again.get(&run.plan.app) < Some(at));
+                run.unprotected_since =
+                    run.unprotected_since.filter(|at| again.get(&(run.plan.app.clone(), run.plan.world())) < Some(at));
                 run.elsewhere = state.elsewhere.get(&run.id).copied().filter(|_| !run.driven && !run.phase.ended());
                 Arc::new(run)
             })

@@ -23,7 +23,7 @@ use super::{
     store::{History, Lease, NewRun, Record, Store, StoreError, Stored, Written},
 };
 use crate::{
-    domain::{AppId, Timestamp},
+    domain::{AppId, Timestamp, World},
     runbook::{
         build::hex,
         run::{Elsewhere, RunId},
@@ -219,8 +219,9 @@ impl SqliteStore {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for new in batch {
+            let world = world_of(&new.plan);
             for other in &new.apps {
-                unhindered(&transaction, other)?;
+                unhindered(&transaction, other, world)?;
             }
         }
         let mut made: BTreeMap<&AppId, RunId> = BTreeMap::new();
@@ -420,12 +421,33 @@ impl Store for SqliteStore {
     }
 }
 
-/// An unfinished run of the app stands in the way.
-fn unhindered(transaction: &Transaction<'_>, app: &AppId) -> Result<(), StoreError> {
+/// An unfinished run of the app in the same world stands in the way, and so does one whose world cannot be read.
+fn unhindered(transaction: &Transaction<'_>, app: &AppId, world: Option<World>) -> Result<(), StoreError> {
     // By the rows, which the check of a run covers: a damaged index must not hide one.
-    let sql = "SELECT run FROM runs NOT INDEXED LEFT JOIN lease USING (run) WHERE app = ?1 AND ended IS NOT 1";
-    let open: Option<u64> = transaction.query_row(sql, [app.as_str()], |row| row.get(0)).optional()?;
-    open.map_or(Ok(()), |run| Err(StoreError::Busy { run: RunId(run), app: app.clone() }))
+    let sql = "SELECT run, plan FROM runs NOT INDEXED LEFT JOIN lease USING (run) WHERE app = ?1 AND ended IS NOT 1";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let mut rows = statement.query([app.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let theirs = world_of(row.get_ref(1)?.as_str().unwrap_or_default());
+        if world.is_none() || theirs.is_none() || theirs == world {
+            return Err(StoreError::Busy { run: RunId(row.get(0)?), app: app.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The world of a run, by the plan that was stored with it; a run never changes it.
+fn world_of(plan: &str) -> Option<World> {
+    #[derive(serde::Deserialize)]
+    struct Stored {
+        plan: Labelled,
+    }
+    #[derive(serde::Deserialize)]
+    struct Labelled {
+        mode_word: String,
+    }
+    let stored: Stored = serde_json::from_str(plan).ok()?;
+    Some(World::of_mode_word(&stored.plan.mode_word))
 }
 
 fn missing(run: u64) -> Break {

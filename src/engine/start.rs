@@ -115,17 +115,19 @@ impl Engine {
     /// Drives an unfinished run on: what is in doubt is observed, never sent again; confirmed steps stay confirmed.
     ///
     /// # Errors
-    /// When somebody drives it, it has ended, app or Region are not typed as they stand, or the estate changed.
+    /// When somebody drives it, it has ended, it is of a simulation and this is AWS or the other way round, app or Region
+    /// are not typed as they stand, or the estate changed.
     pub async fn resume(&self, run: RunId, declaration: Declaration) -> Result<RunId, Refusal> {
         self.shared.writable()?;
         if self.shared.lock().drivers.contains_key(&run) {
             return Err(refusal(format!("run {run} is driven here already")));
         }
-        let store = Arc::clone(&self.shared.store);
+        let here = self.shared.latest().await;
+        let (store, world) = (Arc::clone(&self.shared.store), here.mode.world());
         let taken = tokio::task::spawn_blocking(move || {
             let seen = store.load_run(run)?;
-            let ended = recover(&seen).is_ok_and(|course| course.shown.phase.ended());
-            if ended {
+            let not_here = |course: Course| course.shown.phase.ended() || course.frozen.plan.world() != world;
+            if recover(&seen).is_ok_and(not_here) {
                 return Ok((None, seen));
             }
             let lease = store.take(run)?;
@@ -134,8 +136,9 @@ impl Engine {
         let taken: Result<(Option<Lease>, Stored), StoreError> =
             taken.await.map_err(|error| refusal(error.to_string()))?;
         let (lease, stored) = taken.map_err(|error| self.told_who(run, error))?;
-        let Some(lease) = lease else { return Err(refusal(format!("run {run} has ended"))) };
         let course = recover(&stored).map_err(Refusal)?;
+        self.shared.same_world(&course.frozen.plan, &here).map_err(Refusal)?;
+        let Some(lease) = lease else { return Err(refusal(format!("run {run} has ended"))) };
         typed(&declaration, &course.frozen.plan)?;
         let app = self
             .shared

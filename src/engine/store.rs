@@ -144,7 +144,7 @@ pub enum StoreError {
 
 pub trait Store: Send + Sync {
     /// New runs, each with its first record: all of the batch in one transaction, or none. Refused when a run of one
-    /// of a member's `apps` has not ended. Members are no obstacle for each other (a wave goes in dependency order),
+    /// of a member's `apps` has not ended in the same world. Members are no obstacle for each other (a wave goes in dependency order),
     /// unless two are of the same app.
     fn create(&self, batch: &[NewRun]) -> Result<Vec<(Lease, Record)>, StoreError>;
 

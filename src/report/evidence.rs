@@ -40,6 +40,8 @@ pub struct Checked {
 #[derive(Clone, Debug, Serialize)]
 pub struct Evidence {
     pub schema: u32,
+    /// The zone of clock times inside words, which stand here as people read them; null: the record does not say.
+    pub zone_of_words: Option<String>,
     pub mode: String,
     pub run: u64,
     pub standing: String,

@@ -36,6 +36,7 @@ pub fn of(course: &Course, records: &[Recorded], checked: &Checked, kinds: &dyn 
     };
     Evidence {
         schema: SCHEMA,
+        zone_of_words: Some(course.frozen.zone.clone()).filter(|zone| !zone.is_empty()),
         mode: mode(),
         run: run.id.0,
         standing: run.phase.word().to_owned(),

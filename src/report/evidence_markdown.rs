@@ -11,7 +11,7 @@ use crate::{
     runbook::{plan::Holds, run::Ruling},
 };
 
-/// The whole report. All times are UTC.
+/// The whole report. Its times are UTC; words stand as they were read, in the zone they were read in.
 #[must_use]
 pub fn markdown(evidence: &Evidence) -> String {
     let mut out = String::new();
@@ -29,7 +29,12 @@ pub fn markdown(evidence: &Evidence) -> String {
         plan.target_region,
         plan.account,
     );
-    out.push_str("Times are UTC, of the estate's clock.\n\n");
+    let quoted = evidence.zone_of_words.as_deref().unwrap_or("the estate's zone, which this record does not name");
+    let _ = writeln!(
+        out,
+        "Times are UTC, of the estate's clock, and bear a Z. A time without one stands inside words as people read them: \
+         it is in {quoted}.\n"
+    );
     exceptions(&mut out, evidence);
     declaration(&mut out, evidence);
     clocks(&mut out, evidence);
@@ -131,12 +136,13 @@ fn clocks(out: &mut String, evidence: &Evidence) {
     let clocks = &evidence.clocks;
     heading(out, "Clocks", &clocks.mode);
     let none = || "not said".to_owned();
-    let span = |Seconds(d): Seconds| short(d);
+    // Never shorter than it was: what missed its target by a second must not look as if it met it.
+    let span = |Seconds(d): Seconds| short_up(d);
     let end = if clocks.ended_at.is_some() { "ended" } else { "has not ended; last record" };
     let _ = writeln!(
         out,
         "| | |\n|---|---|\n| outage began | {} |\n| declared | {} |\n| {end} | {} |\n| from the outage | {} |\n\
-         | from the declaration | {} |\n| of that, machine | {} |\n| of that, waiting for people | {} |\n\
+         | from the declaration | {} |\n| of that, machine | {} |\n| of that, waiting (for a person, a driver or its turn) | {} |\n\
          | critical path | {} |\n| RTO target | {} |",
         clocks.outage_at.map_or_else(none, time),
         time(clocks.declared_at),
@@ -146,7 +152,7 @@ fn clocks(out: &mut String, evidence: &Evidence) {
         span(clocks.machine),
         span(clocks.waiting),
         span(clocks.critical_path),
-        clocks.target.map_or_else(|| "none".to_owned(), span),
+        clocks.target.map_or_else(|| "none".to_owned(), |Seconds(d)| short(d)),
     );
 }
 

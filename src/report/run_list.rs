@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::runs::run_line;
 use crate::{
-    domain::{SafeText, StepId, Zone, time::short},
+    domain::{SafeText, StepId, Zone, time::short_up},
     runbook::{
         finding::Leftover,
         fold,
@@ -41,7 +41,7 @@ pub fn summary_line(run: &RunSummary, zone: &Zone) -> String {
         run.who,
         run.incident,
         run.word,
-        short(took),
+        short_up(took),
     )
 }
 
@@ -121,7 +121,7 @@ mod tests {
     };
 
     #[test]
-    fn what_an_ended_drill_left_behind_is_told_to_scripts_as_to_people() {
+    fn what_an_ended_drill_took_is_not_rounded_down_and_what_it_left_behind_is_told_to_scripts_as_to_people() {
         let left = Leftover { kind: "rds-instance".into(), region: "ap-south-2".into(), id: "lab-db-hyd".into() };
         let run = RunSummary {
             id: RunId(7),
@@ -151,6 +151,12 @@ mod tests {
             variant: crate::runbook::spec::Variant::Whole,
             skipped: 0,
         };
+        let line = |ended_at| summary_line(&RunSummary { ended_at, ..run.clone() }, &Zone::utc());
+        assert!(
+            line(Timestamp::from_millis(9_001_000)).contains("after 2 h 31 m"),
+            "a second past two hours and a half"
+        );
+        assert!(line(Timestamp::from_secs(9_000)).contains("after 2 h 30 m"));
         let told = json(&[], &[&run]);
         let expected = json!([{ "kind": "rds-instance", "region": "ap-south-2", "id": "lab-db-hyd" }]);
         assert_eq!(told[0]["left_behind"], expected);

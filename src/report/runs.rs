@@ -173,7 +173,7 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
     let outage = clocks.from_outage.map_or_else(String::new, |took| format!("since outage {}  ", clock(took)));
     let _ = writeln!(
         out,
-        "  {outage}since declaration {}  machine {}  waiting for a person {}  {}",
+        "  {outage}since declaration {}  machine {}  waiting {}  {}",
         clock(clocks.from_declaration),
         clock(clocks.machine),
         clock(clocks.waiting),
@@ -236,7 +236,12 @@ pub fn run(run: &RunState, zone: &Zone, now: Timestamp) -> String {
     out
 }
 
+/// Whole seconds, rounded up: a time that was taken is never shown shorter than it was.
 fn clock(d: Duration) -> String {
-    let s = d.as_secs();
-    format!("{:02}:{:02}", s / 60, s % 60)
+    let s = d.as_secs() + u64::from(d.subsec_nanos() > 0);
+    if s >= 3_600 {
+        format!("{}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60)
+    } else {
+        format!("{:02}:{:02}", s / 60, s % 60)
+    }
 }

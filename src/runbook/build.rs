@@ -38,6 +38,9 @@ pub struct Frozen {
     /// What stood on the app when the plan was made: what differs later, and no run of ours asked for, somebody else did.
     #[serde(default)]
     pub stood: Stood,
+    /// The zone of clock times inside the words of the record, by its IANA name. Empty: an older plan did not say.
+    #[serde(default)]
+    pub zone: String,
 }
 
 /// What a step was told to do.
@@ -251,7 +254,14 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
             .map(|health| health.since),
     };
     plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode, draft.occasion));
-    Frozen { plan, runbook_digest: runbook.digest.clone(), steps, components, stood: foreign::stood(facts, now) }
+    Frozen {
+        plan,
+        runbook_digest: runbook.digest.clone(),
+        steps,
+        components,
+        stood: foreign::stood(facts, now),
+        zone: facts.estate.zone.name().to_owned(),
+    }
 }
 
 /// The guards of a step with what is so now, and which of them an earlier step is there to make true.

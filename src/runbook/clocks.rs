@@ -34,7 +34,7 @@ pub struct Clocks {
     pub from_outage: Option<Duration>,
     pub from_declaration: Duration,
     pub machine: Duration,
-    /// A person was waited for and no step was at work.
+    /// A person, a driver or the run's turn in its wave was waited for, and no step was at work.
     pub waiting: Duration,
     /// Longest way through what was done so far, waiting left out.
     pub critical_path: Duration,
@@ -112,6 +112,8 @@ enum Cause {
     Hold,
     /// No step can go on, or nobody drives.
     Run,
+    /// Of a run of a wave: other apps go first.
+    Turn,
 }
 
 /// What the clocks need of a journal that [`RunState`] does not keep: when who was waited for, and what was lost.
@@ -124,6 +126,9 @@ pub struct Timeline {
     losses: BTreeMap<StepId, (Duration, Option<Timestamp>)>,
     /// Steps of which a call went out that was not refused.
     sent: BTreeSet<StepId>,
+    /// From the last word of a driver that was gone to the first of the next: nobody is known to have driven. Whatever
+    /// AWS did meanwhile, the machine's time it is not.
+    undriven: Vec<(Timestamp, Timestamp)>,
     last: Option<Timestamp>,
 }
 
@@ -160,6 +165,7 @@ impl Timeline {
                 // The last driver's last word: from then on nobody was there.
                 if let Some(last) = self.last {
                     self.open(Cause::Run, last, self.checking.clone());
+                    self.undriven.push((last, at));
                 }
                 self.close(&Cause::Run, at);
                 if declaration.is_some() {
@@ -167,8 +173,14 @@ impl Timeline {
                 }
             }
             Event::Completed { .. } => self.close_all(at),
+            Event::Declared { declaration, .. } if declaration.wave.is_some() => {
+                self.open(Cause::Turn, at, BTreeSet::new());
+            }
             Event::Guarded { .. } | Event::Voided { .. } | Event::Lapsed { .. } | Event::Declared { .. } => {}
             other => {
+                if matches!(other, Event::Begun { .. }) {
+                    self.close(&Cause::Turn, at);
+                }
                 if let Some(step) = other.step() {
                     self.close(&Cause::Step(step.clone()), at);
                 }
@@ -229,7 +241,8 @@ impl Timeline {
         }
     }
 
-    /// When that step was at work: from its begin to its end, less what it stood still for a person.
+    /// When that step was at work: from its begin to its end, less what it stood still for a person. What AWS did while
+    /// nobody drove is in it.
     fn work(&self, step: &StepState, now: Timestamp) -> Spans {
         let Some(from) = step.started_at else { return Spans::default() };
         let to = step.ended_at.unwrap_or(now);
@@ -288,12 +301,13 @@ fn longest_path(steps: &[PlannedStep], time: impl Fn(usize) -> Duration) -> Dura
     ends.values().max().copied().unwrap_or_default()
 }
 
-/// Machine, waiting and critical path of what was done up to `end`.
-fn spent(state: &RunState, timeline: &Timeline, end: Timestamp) -> (Duration, Duration, Duration) {
-    let work: Vec<Spans> = state.steps.iter().map(|step| timeline.work(step, end)).collect();
+/// Machine, waiting and critical path of what was done up to `end`; `alone` is when nobody drove.
+fn spent(state: &RunState, timeline: &Timeline, alone: &Spans, end: Timestamp) -> (Duration, Duration, Duration) {
+    let work: Vec<Spans> = state.steps.iter().map(|step| timeline.work(step, end).less(alone)).collect();
     let at_work = Spans::new(work.iter().flat_map(|spans| spans.0.iter().copied()));
     let within = |wait: &Wait| (wait.from.max(state.declared_at), wait.to.unwrap_or(end).min(end));
-    let waiting = Spans::new(timeline.waits.iter().map(within)).less(&at_work).length();
+    let waits = timeline.waits.iter().map(within).chain(alone.0.iter().copied());
+    let waiting = Spans::new(waits).less(&at_work).length();
     let makespan = end.since(state.declared_at);
     let critical_path = longest_path(&state.plan.steps, |n| work.get(n).map(Spans::length).unwrap_or_default());
     (makespan.saturating_sub(waiting), waiting, critical_path)
@@ -303,7 +317,9 @@ fn spent(state: &RunState, timeline: &Timeline, end: Timestamp) -> (Duration, Du
 #[must_use]
 pub fn clocks(state: &RunState, timeline: &Timeline, now: Timestamp) -> Clocks {
     let end = state.ended_at.unwrap_or(now);
-    let (machine, waiting, critical_path) = spent(state, timeline, end);
+    let since = timeline.last.filter(|_| state.unattended()).map(|last| (last, end));
+    let alone = Spans::new(timeline.undriven.iter().copied().chain(since));
+    let (machine, waiting, critical_path) = spent(state, timeline, &alone, end);
     let remaining = if state.phase.ended() { Duration::ZERO } else { remaining(state, timeline, end) };
     let deadline =
         state.plan.rto_target.map(|target| state.declaration.outage_at.unwrap_or(state.declared_at) + target);
@@ -363,7 +379,8 @@ fn remaining(state: &RunState, timeline: &Timeline, now: Timestamp) -> Duration 
 #[must_use]
 pub fn achieved(state: &RunState, timeline: &Timeline, now: Timestamp) -> Achieved {
     let end = state.ended_at.unwrap_or(now);
-    let (machine, waiting, critical_path) = spent(state, timeline, end);
+    let alone = Spans::new(timeline.undriven.iter().copied());
+    let (machine, waiting, critical_path) = spent(state, timeline, &alone, end);
     Achieved {
         from_outage: state.declaration.outage_at.map(|outage| end.since(outage)),
         from_declaration: end.since(state.declared_at),

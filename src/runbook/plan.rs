@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::guards::LossBound;
 use super::spec::{OnFailure, Only, RunbookKind, Variant};
 use crate::domain::{
-    AppId, CallDescription, Hazard, RegionId, RunbookId, Side, StepId, Timestamp, compliance::RtoEstimate,
+    AppId, CallDescription, Hazard, RegionId, RunbookId, Side, StepId, Timestamp, World, compliance::RtoEstimate,
     text::SafeText,
 };
 
@@ -93,6 +93,11 @@ impl Plan {
     pub fn missed_by(&self, back: Duration) -> Option<Duration> {
         let by = (self.before_declaration() + back).saturating_sub(self.rto_target?);
         (!by.is_zero()).then_some(by)
+    }
+
+    #[must_use]
+    pub fn world(&self) -> World {
+        World::of_mode_word(&self.mode_word)
     }
 
     /// What would give this plan again, were everything as it is: every value that it used, said.

@@ -216,6 +216,23 @@ impl StepPhase {
     pub const fn ended(&self) -> bool {
         matches!(self, Self::Done | Self::Skipped { .. })
     }
+
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Pending => "not begun",
+            Self::Checking => "reads",
+            Self::WaitingForPerson => "asks",
+            Self::Intended => "is about to send",
+            Self::Sent => "sent",
+            Self::Observing => "accepted, not seen done",
+            Self::InDoubt => "in doubt",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Skipped { .. } => "skipped",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

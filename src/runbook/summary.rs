@@ -13,7 +13,7 @@ use super::{
     run::{Phase, RunId, RunState},
     spec::{RunbookKind, Variant},
 };
-use crate::domain::{AppId, RegionId, RunbookId, StepId, Timestamp, text::SafeText};
+use crate::domain::{AppId, RegionId, RunbookId, StepId, Timestamp, World, text::SafeText};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
@@ -67,24 +67,24 @@ pub enum Ending {
 }
 
 /// Since when no run has to say that its app is unprotected: the end of the newest one that built the way back or
-/// brought the app home, by app.
+/// brought the app home, by app and world.
 #[must_use]
 pub fn protected_again<'a>(
     shown: impl Iterator<Item = &'a RunState>,
     ended: impl Iterator<Item = &'a RunSummary>,
-) -> BTreeMap<AppId, Timestamp> {
+) -> BTreeMap<(AppId, World), Timestamp> {
     let builds = |kind: RunbookKind, variant: Variant| {
         matches!(kind, RunbookKind::ReProtect | RunbookKind::Failback) && variant == Variant::Whole
     };
     let shown = shown
         .filter(|run| builds(run.plan.kind, run.plan.variant) && matches!(run.phase, Phase::Completed { .. }))
-        .filter_map(|run| Some((run.plan.app.clone(), run.ended_at?)));
+        .filter_map(|run| Some(((run.plan.app.clone(), run.plan.world()), run.ended_at?)));
     let ended = ended
         .filter(|run| builds(run.kind, run.variant) && run.ending == Ending::Completed)
-        .map(|run| (run.app.clone(), run.ended_at));
+        .map(|run| (run.home(), run.ended_at));
     let mut newest = BTreeMap::new();
-    for (app, at) in shown.chain(ended) {
-        let known = newest.entry(app).or_insert(at);
+    for (home, at) in shown.chain(ended) {
+        let known = newest.entry(home).or_insert(at);
         *known = at.max(*known);
     }
     newest
@@ -134,6 +134,17 @@ impl RunSummary {
     #[must_use]
     pub fn achieved(&self) -> (Option<Duration>, Duration) {
         (self.outage_at.map(|at| self.ended_at.since(at)), self.ended_at.since(self.declared_at))
+    }
+
+    #[must_use]
+    pub fn world(&self) -> World {
+        World::of_mode_word(&self.mode_word)
+    }
+
+    /// What app it was of, and in which world.
+    #[must_use]
+    pub fn home(&self) -> (AppId, World) {
+        (self.app.clone(), self.world())
     }
 
     #[must_use]

@@ -143,7 +143,8 @@ pub enum NoWave {
     Empty,
 }
 
-/// Dependencies first; apps of the same depth in the order given.
+/// Dependencies first; of those that could go, the highest tier, and what such an app waits for with it; then the order
+/// given.
 ///
 /// # Errors
 /// The apps of a circle.
@@ -158,15 +159,19 @@ pub fn order(apps: &[&App]) -> Result<Vec<(AppId, Vec<AppId>)>, NoWave> {
             followers.entry(on).or_default().push(app);
         }
     }
-    let mut ready: std::collections::VecDeque<&App> = apps.iter().filter(|app| waits[&app.id] == 0).copied().collect();
+    let urgency = urgency(apps);
+    let rank = |at: usize| (urgency[&apps[at].id], at);
+    let place: BTreeMap<&AppId, usize> = apps.iter().enumerate().map(|(at, app)| (&app.id, at)).collect();
+    let mut ready: BTreeSet<(u8, usize)> = (0..apps.len()).filter(|at| waits[&apps[*at].id] == 0).map(rank).collect();
     let mut ordered = Vec::with_capacity(apps.len());
-    while let Some(app) = ready.pop_front() {
+    while let Some((_, at)) = ready.pop_first() {
+        let app = apps[at];
         ordered.push((app.id.clone(), within(&app)));
         for follower in followers.get(&app.id).into_iter().flatten() {
             if let Some(left) = waits.get_mut(&follower.id) {
                 *left -= 1;
                 if *left == 0 {
-                    ready.push_back(follower);
+                    ready.insert(rank(place[&follower.id]));
                 }
             }
         }
@@ -176,6 +181,23 @@ pub fn order(apps: &[&App]) -> Result<Vec<(AppId, Vec<AppId>)>, NoWave> {
     }
     let done: BTreeSet<&AppId> = ordered.iter().map(|(app, _)| app).collect();
     Err(NoWave::Circle(inside.into_iter().filter(|app| !done.contains(app)).cloned().collect()))
+}
+
+/// The highest tier among an app and all that wait for it on the list: 1 before 2.
+fn urgency<'a>(apps: &[&'a App]) -> BTreeMap<&'a AppId, u8> {
+    let known: BTreeMap<&AppId, &&App> = apps.iter().map(|app| (&app.id, app)).collect();
+    let mut urgency: BTreeMap<&AppId, u8> = apps.iter().map(|app| (&app.id, app.tier)).collect();
+    let mut open: Vec<&AppId> = urgency.keys().copied().collect();
+    while let Some(id) = open.pop() {
+        let tier = urgency[id];
+        for on in known.get(id).into_iter().flat_map(|app| &app.depends_on) {
+            if let Some(of) = urgency.get_mut(on).filter(|of| **of > tier) {
+                *of = tier; // it only ever falls: a circle ends too
+                open.push(&known[on].id);
+            }
+        }
+    }
+    urgency
 }
 
 /// The list, from plans in the order of [`order`]. A plan that an interlock forbids is left out with those that wait
@@ -341,6 +363,15 @@ mod tests {
         assert_eq!(names(&ordered), ["core", "cards", "web"]);
         assert!(ordered[0].1.is_empty(), "the mainframe is not in this wave");
         assert_eq!(ordered[2].1, [AppId::new("cards"), AppId::new("core")]);
+    }
+
+    #[test]
+    fn the_highest_tier_goes_first_and_what_it_waits_for_before_it() {
+        let tiered = |id: &str, tier: u8, on: &[&str]| App { tier, ..app(id, on) };
+        let (shop, lab) = (tiered("shop", 2, &[]), tiered("lab", 3, &[]));
+        let (payments, keys) = (tiered("payments", 1, &["keys"]), tiered("keys", 3, &[]));
+        let ordered = order(&[&shop, &lab, &payments, &keys]).expect("no circle");
+        assert_eq!(names(&ordered), ["keys", "payments", "shop", "lab"]);
     }
 
     #[test]

@@ -293,7 +293,14 @@ fn frozen(app: &AppId, word: &str, steps: Vec<(PlannedStep, FrozenStep)>) -> Fro
         rto_target: None,
         outage_since: None,
     };
-    Frozen { plan, runbook_digest: "digest".to_owned(), steps, components: BTreeMap::new(), stood: Stood::default() }
+    Frozen {
+        plan,
+        runbook_digest: "digest".to_owned(),
+        steps,
+        components: BTreeMap::new(),
+        stood: Stood::default(),
+        zone: "UTC".to_owned(),
+    }
 }
 
 pub fn declaration(app: &AppId, wave: Option<WaveMark>) -> Declaration {

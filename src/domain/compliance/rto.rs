@@ -135,7 +135,7 @@ fn drilled(app: &App, now: Timestamp) -> Option<RtoProof> {
 }
 
 /// The newest whole run of the app's failover runbook. What ran on a simulator proves something of a simulated estate
-/// only. A runbook whose text of today is not known has perhaps changed: its runs have lapsed.
+/// only, and what ran on AWS nothing of one. A runbook whose text of today is not known has perhaps changed: its runs have lapsed.
 fn ran(
     app: &App,
     achieved: &[AchievedRecord],
@@ -148,7 +148,7 @@ fn ran(
         run.runbook == *today
             && run.at <= now
             && run.skipped == 0
-            && (run.origin != Origin::Simulated || mode.simulated())
+            && (run.origin == Origin::Simulated) == mode.simulated()
     };
     let run = achieved.iter().filter(counts).max_by_key(|run| run.at)?;
     let same_text = execution.is_some_and(|execution| execution.runbook_digest == run.runbook_digest);
@@ -326,6 +326,7 @@ mod tests {
                 "met",
                 "a simulation of a simulated estate",
             ),
+            (ran(3, minutes(40)), simulated, "at-risk", "a live run proves nothing of a simulated estate"),
         ];
         for (record, mode, word, rule) in rows {
             let mut app = fx::app("payments");

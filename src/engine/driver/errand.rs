@@ -69,7 +69,7 @@ impl Site {
 
     pub(super) async fn read(&self) -> Result<Finding, SafeText> {
         let snapshot = self.shared.fresh(self.app()).await;
-        let facts = self.shared.facts_about(self.app(), &snapshot)?;
+        let facts = self.shared.facts_for(&self.frozen.plan, &snapshot)?;
         let about = self.about(&facts);
         match self.conduct() {
             Some(Conduct::Reads(reading)) => Ok(reading.read(&about)),
@@ -80,7 +80,7 @@ impl Site {
 
     pub(super) async fn items(&self) -> Result<Vec<SafeText>, SafeText> {
         let snapshot = self.shared.fresh(self.app()).await;
-        let facts = self.shared.facts_about(self.app(), &snapshot)?;
+        let facts = self.shared.facts_for(&self.frozen.plan, &snapshot)?;
         match self.conduct() {
             Some(Conduct::Asks(checklist)) => Ok(checklist.items(&self.about(&facts))),
             _ => Err(SafeText::new("the step asks nothing")),
@@ -99,7 +99,7 @@ impl Site {
         let snapshot = self.shared.fresh(self.app()).await;
         let read_at = self.shared.clock.monotonic();
         let survey = {
-            let mut facts = self.shared.facts_about(self.app(), &snapshot)?;
+            let mut facts = self.shared.facts_for(&self.frozen.plan, &snapshot)?;
             facts.attested = &self.attested;
             let about = self.about(&facts);
             let step = &self.frozen.steps[self.n];
@@ -133,7 +133,7 @@ impl Site {
     async fn prepared(&self, snapshot: Option<Arc<Snapshot>>) -> Result<(Ready, Option<Act>), SafeText> {
         let acting = self.acting()?;
         let snapshot = snapshot.ok_or_else(|| SafeText::new("no facts were read for it"))?;
-        let facts = self.shared.facts_about(self.app(), &snapshot)?;
+        let facts = self.shared.facts_for(&self.frozen.plan, &snapshot)?;
         let planned = &self.frozen.plan.steps[self.n].calls;
         let (call, act) = match acting.prepare(&self.about(&facts), planned, &self.shared.eyes()).await {
             Prepared::AlreadyDone(detail) => return Ok((Ready::AlreadyDone(detail), None)),
@@ -200,7 +200,7 @@ impl Site {
             let acting = self.acting()?;
             let call = call.ok_or_else(|| SafeText::new("no call is on record"))?;
             let snapshot = self.shared.latest().await; // only names are needed: it reads by itself what it looks for
-            let facts = self.shared.facts_about(self.app(), &snapshot)?;
+            let facts = self.shared.facts_for(&self.frozen.plan, &snapshot)?;
             Ok::<_, SafeText>(
                 acting.observe(&self.about(&facts), &call, accepted.as_deref(), &self.shared.eyes()).await,
             )

@@ -29,6 +29,10 @@ fn new(app: &str, apps: &[&str]) -> NewRun {
     }
 }
 
+fn in_mode(app: &str, mode_word: &str) -> NewRun {
+    NewRun { plan: format!("{{\"plan\":{{\"app\":\"{app}\",\"mode_word\":\"{mode_word}\"}}}}"), ..new(app, &[app]) }
+}
+
 fn chain(store: &SqliteStore) -> Chain {
     examine(&store.load().unwrap(), store.anchored().unwrap()).chain()
 }
@@ -235,4 +239,23 @@ fn a_wave_is_created_whole_or_not_at_all_and_its_members_do_not_hinder_each_othe
     let hindered = [new("cards", &["cards"]), new("web", &["web", "payments"])];
     assert!(matches!(store.create(&hindered), Err(StoreError::Busy { run: RunId(2), .. })));
     assert_eq!(store.load().unwrap().len(), 2);
+}
+
+#[test]
+fn a_run_is_refused_for_an_open_one_of_its_own_world_alone_and_for_one_whose_world_cannot_be_read() {
+    let (_folder, store) = store();
+    let simulated = store.create(&[in_mode("payments", "SIMULATED ×30")]).unwrap().remove(0).0;
+    let refused = |store: &SqliteStore, word: &str| match store.create(&[in_mode("payments", word)]) {
+        Err(StoreError::Busy { run, .. }) => Some(run),
+        other => panic!("{word}: {other:?}"),
+    };
+    assert_eq!(refused(&store, "SIMULATED still DRILL"), Some(simulated.run));
+    let live = store.create(&[in_mode("payments", "LIVE")]).expect("a simulation forbids nothing live").remove(0).0;
+    assert_eq!(refused(&store, "DRILL"), Some(live.run), "a drill on AWS is on AWS");
+    store.append(&live, &Written { last: true, ..line("completed") }).unwrap();
+    drop(store.create(&[in_mode("payments", "DRILL")]).expect("the live one has ended"));
+    let (_folder, unread) = self::store();
+    create(&unread, "payments").unwrap();
+    assert_eq!(refused(&unread, "LIVE"), Some(RunId(1)));
+    assert_eq!(refused(&unread, "SIMULATED ×30"), Some(RunId(1)));
 }

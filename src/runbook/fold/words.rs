@@ -87,7 +87,7 @@ pub fn standing(run: &RunState) -> SafeText {
     let step = run.steps.iter().find(|step| !step.phase.ended() && step.phase != StepPhase::Pending);
     let at = step.map_or_else(String::new, |step| {
         let since = step.started_at.map_or(Duration::ZERO, |at| at.since(run.declared_at));
-        format!(", step {} {:?}, begun {} after the declaration", step.id, step.phase, time::short(since))
+        format!(", step {} {}, begun {} after the declaration", step.id, step.phase.word(), time::short(since))
     });
     SafeText::new(format!("run {} {}{at}", run.id, run.phase.word()))
 }

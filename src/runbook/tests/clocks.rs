@@ -257,7 +257,7 @@ fn parallel_steps_count_once_on_the_critical_path_and_an_idle_engine_shows() {
 }
 
 #[test]
-fn a_driver_that_died_is_waited_for_until_the_next_one_and_what_aws_does_meanwhile_is_work() {
+fn a_driver_that_died_is_waited_for_until_the_next_one_whatever_aws_does_meanwhile() {
     let steps = [step("gone", &[], Some((0, Some(100))))];
     let run = state(&steps, None);
     let driven = |at| (at, Event::Driven { epoch: 2, principal: "arn".into(), declaration: None });
@@ -290,7 +290,42 @@ fn a_driver_that_died_is_waited_for_until_the_next_one_and_what_aws_does_meanwhi
         driven(95),
         (105, done("promote")),
     ]);
-    assert_eq!(achieved(&state(&steps, None), &timeline, at(105)).waiting, secs(0), "the promotion went on");
+    let run = state(&steps, None);
+    let took = achieved(&run, &timeline, at(105));
+    assert_eq!((took.waiting, took.machine), (secs(89), secs(16)), "nobody drove, though the promotion went on");
+    let per_step: Vec<Duration> = clocks::durations(&run, &timeline).map(|(_, took)| took).collect();
+    assert_eq!(per_step, [secs(5), secs(100)], "the next estimate learns what the promotion took");
+}
+
+#[test]
+fn the_time_since_the_last_word_of_a_driver_that_is_gone_is_not_the_machines() {
+    let steps = [step("gone", &[], Some((0, Some(5)))), promote(Some((5, None)))];
+    let run = state(&steps, None);
+    let timeline = || entries(vec![(0, begun("gone")), (5, done("gone")), (5, begun("promote")), (6, sent())]);
+    let spent = |run: &RunState| {
+        let clocks = clocks::clocks(run, &timeline(), at(606));
+        (clocks.machine, clocks.waiting)
+    };
+    assert_eq!(spent(&run), (secs(606), secs(0)), "driven");
+    assert_eq!(spent(&RunState { driven: false, ..run }), (secs(6), secs(600)));
+}
+
+#[test]
+fn a_run_of_a_wave_that_waits_its_turn_takes_no_machine_time() {
+    let run = state(&[step("gone", &[], Some((3_180, Some(3_185))))], None);
+    let mut declaration = run.declaration.clone();
+    declaration.wave = serde_json::from_value(serde_json::json!({
+        "id": "w", "ordinal": 2, "size": 2, "parallel_max": 1, "accepts": null, "after": [],
+    }))
+    .expect("a mark");
+    let timeline = |declaration: Declaration| {
+        let declared = Event::Declared { plan_hash: PlanHash("7c41".into()), declaration, principal: "arn".into() };
+        entries(vec![(0, declared), (3_180, begun("gone")), (3_185, done("gone"))])
+    };
+    let took = achieved(&run, &timeline(declaration), at(3_185));
+    assert_eq!((took.machine, took.waiting, took.from_declaration), (secs(5), secs(3_180), secs(3_185)));
+    let alone = achieved(&run, &timeline(run.declaration.clone()), at(3_185));
+    assert_eq!(alone.machine, secs(3_185), "outside a wave nobody else is waited for: the machine was slow");
 }
 
 #[test]

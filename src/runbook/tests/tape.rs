@@ -130,6 +130,7 @@ pub(in crate::runbook) fn frozen(hazard: Hazard) -> Arc<Frozen> {
         steps: vec![step("gone", "check", Vec::new()), step("promote", "aurora.failover-global", guard_specs())],
         components: std::collections::BTreeMap::new(),
         stood: foreign::Stood::default(),
+        zone: "UTC".to_owned(),
     })
 }
 
