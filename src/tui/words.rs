@@ -55,6 +55,7 @@ pub fn verdict(verdict: &Verdict, zone: &Zone) -> String {
         Verdict::Met { sampled: true } => "met, sampled".to_owned(),
         Verdict::AtRisk { why, when: None } => format!("at risk: {why}"),
         Verdict::AtRisk { why, when: Some(when) } => format!("at risk by {}: {why}", zone.clock_minutes(*when)),
+        Verdict::Breached { by } if by.is_zero() => "breached".to_owned(),
         Verdict::Breached { by } => format!("breached by {}", short_up(*by)),
         Verdict::Unknown { why, .. } => format!("unknown: {why}"),
         Verdict::NoTarget => "no RPO set".to_owned(),
@@ -64,7 +65,15 @@ pub fn verdict(verdict: &Verdict, zone: &Zone) -> String {
 /// The verdict of an app with what qualifies it: by design, accepted, late.
 #[must_use]
 pub fn app_verdict(app: &App, assessment: &Assessment, zone: &Zone) -> String {
-    let mut text = verdict(&assessment.verdict, zone);
+    let breached = |verdict: &Verdict| matches!(verdict, Verdict::Breached { .. });
+    let of_loss = breached(&assessment.region_lost.verdict) || breached(&assessment.corrupted.verdict);
+    let mut text = match assessment.reasons.first() {
+        // Beside a loss within its target a bare "breached" would be read as the loss: say that it is the RTO.
+        Some(why) if breached(&assessment.verdict) && !of_loss => {
+            why.strip_prefix("outage: the ").unwrap_or(why).to_owned()
+        }
+        _ => verdict(&assessment.verdict, zone),
+    };
     if let Some(worst) = assessment.flags.design {
         match &app.accepted {
             Some(accepted) => {

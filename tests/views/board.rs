@@ -189,6 +189,19 @@ fn an_app_without_an_rpo_or_beyond_it_is_never_counted_as_within_it() {
 }
 
 #[test]
+fn a_missed_recovery_time_is_not_taken_for_a_loss_beyond_the_rpo() {
+    let mut picture = fixture::picture(&fixture::estate(), SIM, now(), Outage::None);
+    let payments = picture.assessments.iter_mut().find(|a| a.app.as_str() == "payments").expect("judged");
+    payments.verdict = Verdict::Breached { by: mins(30) };
+    payments.reasons = vec!["outage: the RTO is missed by 30 m".into()];
+    let mut console = world("fresh", (80, 24));
+    update(&mut console, Msg::Picture(Arc::new(picture)));
+    let text = shown(&console);
+    let row = text.lines().find(|line| line.contains("Payments")).expect("on the board");
+    assert!(row.contains("RTO is missed by 30 m") && !row.contains("breached"), "{row}");
+}
+
+#[test]
 fn a_filter_narrows_the_board_and_escape_brings_everything_back() {
     let mut console = world("fresh", (120, 40));
     keys(&mut console, "/");
