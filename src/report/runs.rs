@@ -93,20 +93,18 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
     let estimate = plan.estimate.from_declaration();
     let target = plan.rto_target.map_or_else(
         || "no target".to_owned(),
-        |t| {
-            if estimate <= t {
-                format!("target {}: meets it", short(t))
-            } else {
-                format!("target {}: ✖ would miss by {}", short(t), short_up(estimate.saturating_sub(t)))
-            }
+        |t| match plan.missed_by(estimate) {
+            None => format!("target {}: meets it", short(t)),
+            Some(by) => format!("target {}: ✖ would miss by {}", short(t), short_up(by)),
         },
     );
+    let began = plan.outage_since.map_or_else(String::new, |since| format!(", which began {}", zone.clock(since)));
     let _ = writeln!(
         out,
-        "estimated {} from declaration ({}), {} from the outage │ {target}",
+        "estimated {} from declaration ({}), {} from the outage{began} │ {target}",
         short_up(estimate),
         plan.estimate.basis,
-        short_up(plan.estimate.total()),
+        short_up(plan.before_declaration() + estimate),
     );
     out
 }
