@@ -103,7 +103,7 @@ closed! {
         /// Opens the dialog in which one declares who, why and where to; sends nothing.
         Declare = "declare", "Declare: opens a dialog, arms this plan";
         /// Does the next step when it is harmless or reversible. The engine refuses it for anything worse.
-        Confirm = "confirm", "Confirm a reversible step";
+        Confirm = "confirm", "Answer (a key, or a dialog)";
         /// The deliberate chord that sends a disruptive or data-losing step, or the filled dialog.
         Send = "send", "Send it";
         Hold = "hold", "Hold after the current step";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::tables::backups::{self, Totals};
-use crate::domain::{AppId, Estate, Fact, Picture, Side, Slot, Timestamp, Verdict};
+use crate::domain::{AppId, Estate, Fact, Picture, Side, Slot, Timestamp, Verdict, compliance::Exposure};
 
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
@@ -37,10 +37,7 @@ impl Summary {
         Self {
             oldest: snapshot.oldest_observed().into_iter().chain(jobs).min(),
             writers: writers(estate, picture),
-            within_rpo: judged
-                .iter()
-                .filter(|a| matches!(a.region_lost.verdict, Verdict::Met { .. } | Verdict::AtRisk { .. }))
-                .count(),
+            within_rpo: judged.iter().filter(|a| within(&a.region_lost)).count(),
             judged: judged.len(),
             served: served(picture),
             backups: backups::totals(estate, picture),
@@ -57,6 +54,17 @@ impl Summary {
     #[must_use]
     pub fn place(&self, app: &AppId) -> Option<usize> {
         self.places.get(app).copied()
+    }
+}
+
+/// Proven or sampled, or at risk of leaving it and not out of it yet. Without a target nothing is within it.
+fn within(exposure: &Exposure) -> bool {
+    match exposure.verdict {
+        Verdict::Met { .. } => exposure.target.is_some(),
+        Verdict::AtRisk { .. } => {
+            exposure.exposure.zip(exposure.target).is_some_and(|(figure, target)| figure <= target)
+        }
+        _ => false,
     }
 }
 

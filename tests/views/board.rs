@@ -1,9 +1,9 @@
 //! The board and what it says of each app: never healthier than what was read, the same number everywhere.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use pointsman::{
-    domain::{compliance::Assessment, time::short},
+    domain::{Verdict, compliance::Assessment, time::short},
     tui::{
         Cmd, Msg,
         state::{Screen, State},
@@ -168,6 +168,24 @@ fn a_cursor_at_the_top_that_nobody_put_there_stays_with_the_worst() {
     let worse = fixture::picture(&fixture::estate(), SIM, now(), Outage::Mumbai);
     update(&mut console, Msg::Picture(Arc::new(worse)));
     assert_eq!(console.place().selected, 0);
+}
+
+#[test]
+fn an_app_without_an_rpo_or_beyond_it_is_never_counted_as_within_it() {
+    let within = |target: Option<Duration>, figure: Option<Duration>| {
+        let mut picture = fixture::picture(&fixture::estate(), SIM, now(), Outage::None);
+        for assessment in &mut picture.assessments {
+            assessment.region_lost.verdict = Verdict::AtRisk { why: "the backup is late".into(), when: None };
+            (assessment.region_lost.target, assessment.region_lost.exposure) = (target, figure);
+        }
+        let mut console = world("fresh", (120, 40));
+        update(&mut console, Msg::Picture(Arc::new(picture)));
+        (console.summary.within_rpo, console.summary.judged)
+    };
+    assert_eq!(within(None, Some(mins(1))), (0, 6));
+    assert_eq!(within(Some(mins(30)), None), (0, 6));
+    assert_eq!(within(Some(mins(30)), Some(mins(31))), (0, 6));
+    assert_eq!(within(Some(mins(30)), Some(mins(29))), (6, 6));
 }
 
 #[test]
