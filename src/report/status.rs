@@ -393,8 +393,8 @@ fn reach_words(picture: &Picture, region: &RegionId) -> &'static str {
     let reach = health.map_or(Reach::Unknown, |health| health.reach);
     let refused = picture.snapshot.identities.get(region).and_then(|slot| slot.failure.as_ref());
     // One service that gives no answer does not make the Region dark, and is no Region that nobody tried.
-    let looks = health.into_iter().flat_map(|health| &health.vantages).filter(|vantage| vantage.region == *region);
-    let silent = looks.filter_map(|vantage| vantage.outcome.as_ref()?.result.as_ref().err()).next();
+    let mut looks = health.into_iter().flat_map(|health| &health.vantages).filter(|vantage| vantage.region == *region);
+    let silent = looks.find_map(|vantage| vantage.outcome.as_ref()?.result.as_ref().err());
     match (reach, refused.or(silent)) {
         (Reach::Unknown, Some(error)) => error.failure.word(),
         _ => reach.words(),
