@@ -38,6 +38,25 @@ async fn a_failover_goes_through_while_mumbai_is_black_holed_and_moves_the_write
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_that_looks_on_sees_how_the_run_of_another_one_ends() {
+    let rig = mumbai_gone(Down::Refuse);
+    let console = rig.console(Death::Never).await;
+    let run = declared(&console, "payments-failover").await;
+    let other = rig.console(Death::Never).await;
+    assert!(!other.state(run).phase.ended());
+    let carried = async {
+        console.carry(run).await.expect("it ends");
+        other.until(run, "ended", |state| state.phase.ended()).await
+    };
+    let seen = tokio::select! {
+        () = other.engine.follow() => panic!("it follows until the process ends"),
+        seen = carried => seen,
+    };
+    assert!(matches!(seen.phase, Phase::Completed { .. }), "{:#?}", seen.log);
+    assert!(seen.unprotected_since.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_resolved_by_looking_and_never_by_sending_again() {
     let rig = mumbai_gone(Down::Refuse);
     rig.inject(FaultKind::ReplyLost {

@@ -11,6 +11,10 @@ mod shell;
 
 use std::time::{Duration, Instant};
 
+use pointsman::{
+    engine::{SqliteStore, Store as _},
+    runbook::run::{Elsewhere, RunId},
+};
 use shell::{BACK, OVER, Shell, Talk, Went, text};
 
 const HYDERABAD: &str = "ap-south-2";
@@ -119,7 +123,11 @@ fn of_two_programs_that_resume_one_run_exactly_one_drives_it() {
     let who =
         format!("run 1 is driven by another process on this machine, number {}: asha last declared it", first.id());
     assert!(errors.contains(&who), "{who}: {errors}");
+    let store = SqliteStore::open_to_read(&shell.journal()).expect("a journal");
+    let elsewhere = || store.elsewhere(RunId(1));
+    assert_eq!(elsewhere(), Some(Elsewhere { process: Some(first.id()) }), "who looks is told who drives it");
     first.kill();
+    assert_eq!(elsewhere(), None, "nobody, once that process is dead");
 
     let mut both = [shell.talk(&["resume", "1"]), shell.talk(&["resume", "1"])];
     for talk in &mut both {

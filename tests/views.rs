@@ -11,7 +11,7 @@ use pointsman::{
     keymap::{Context, Key},
     runbook::{
         plan::Holds,
-        run::{Ask, Phase, RunId, RunState},
+        run::{Answer, Ask, Elsewhere, Phase, RunId, RunState},
     },
     tui::{
         Cmd, KeyPress, Msg, State,
@@ -31,6 +31,8 @@ mod dialogs;
 mod fixture;
 #[path = "views/golden.rs"]
 mod golden;
+#[path = "views/plans.rs"]
+mod plans;
 #[path = "views/waves.rs"]
 mod waves;
 use fixture::{Outage, mins, now, secs};
@@ -353,6 +355,93 @@ fn a_disabled_command_says_why_and_help_says_it_too() {
 }
 
 #[test]
+fn a_hold_asked_for_while_a_step_waits_is_seen_and_can_be_taken_back() {
+    let answered = |answer: Answer| vec![Cmd::Answer { run: RunId(31), answer }];
+    for phase in [fixture::loss_ask(), Phase::Running] {
+        let mut console = world("waiting", (80, 24));
+        update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, phase.clone()))));
+        go(&mut console, Screen::Run(RunId(31)));
+        assert!(!shown(&console).contains("held after this step"));
+        assert_eq!(keys(&mut console, "h"), answered(Answer::Hold));
+        let mut asked = fixture::run(SIM, 1, phase);
+        asked.held_after_step = true;
+        update(&mut console, Msg::Runs(fixture::runs(asked)));
+        assert!(shown(&console).contains("· held after this step"), "{}", shown(&console));
+        assert_eq!(keys(&mut console, "h"), [], "it is asked for once");
+        assert_eq!(keys(&mut console, "l"), answered(Answer::Release));
+        go(&mut console, Screen::Runbooks);
+        update(&mut console, Msg::Resize { width: 200, height: 60 });
+        assert!(shown(&console).contains("· held after this step"), "{}", shown(&console));
+    }
+}
+
+#[test]
+fn leaving_a_run_says_what_becomes_of_it() {
+    let ended = fixture::ended(SIM);
+    let mut undriven = fixture::run(SIM, 2, Phase::Running);
+    undriven.driven = false;
+    for (run, goes_on, stands) in
+        [(fixture::run(SIM, 1, Phase::Running), true, false), (ended, false, false), (undriven, false, true)]
+    {
+        let mut console = world("waiting", (120, 40));
+        update(&mut console, Msg::Runs(fixture::runs(run)));
+        go(&mut console, Screen::Run(RunId(31)));
+        keys(&mut console, "q");
+        let text = shown(&console);
+        assert_eq!(text.contains("the run goes on without this screen"), goes_on, "{text}");
+        assert_eq!(text.contains("it stands until it is resumed"), stands, "{text}");
+    }
+}
+
+#[test]
+fn the_bar_names_the_key_that_answers_first_and_none_that_an_undriven_run_refuses() {
+    let bar = |run: RunState| {
+        let mut console = world("waiting", (80, 24));
+        update(&mut console, Msg::Runs(fixture::runs(run)));
+        go(&mut console, Screen::Run(RunId(31)));
+        let said = shown(&console).lines().last().unwrap_or_default().trim_start().to_owned();
+        (console, said)
+    };
+    for (name, phase) in asks() {
+        let first = match name {
+            "override" => "g o ",
+            "verdict" => "g v ",
+            _ => "a ",
+        };
+        let (_, said) = bar(fixture::run(SIM, 1, phase));
+        assert!(said.starts_with(first), "{name}: {said}");
+    }
+    let (_, said) = bar(fixture::run(SIM, 1, Phase::Waiting(Ask::Chord { step: "promote".into() })));
+    assert!(said.starts_with("g ! "), "{said}");
+    let mut undriven = fixture::run(SIM, 1, fixture::loss_ask());
+    undriven.driven = false;
+    let (mut console, said) = bar(undriven);
+    assert!(said.starts_with("a "), "{said}");
+    for refused in ["h", "n", "g s", "g x", "g r"] {
+        assert_eq!(keys(&mut console, refused), []);
+        assert!(console.dialog.is_none() && shown(&console).contains("nobody drives it"), "{refused}");
+    }
+}
+
+#[test]
+fn enter_where_nothing_is_deeper_says_so() {
+    for screen in [Screen::Plan, Screen::Regions, Screen::Calls] {
+        let mut console = world("fresh", (120, 40));
+        go(&mut console, screen.clone());
+        assert_eq!(keys(&mut console, "enter"), []);
+        assert!(shown(&console).contains("there is nothing deeper here"), "{screen:?}:\n{}", shown(&console));
+    }
+}
+
+#[test]
+fn a_run_that_has_not_begun_one_at_work_and_one_with_exceptions_have_signs_of_their_own() {
+    let phases = [Phase::Armed, Phase::Running, Phase::Completed { exceptions: 0 }, Phase::Completed { exceptions: 1 }];
+    let signs: BTreeSet<&str> =
+        phases.iter().map(|phase| pointsman::tui::tables::runbooks::phase_look(phase).0).collect();
+    assert_eq!(signs.len(), 4, "{signs:?}");
+}
+
+#[test]
 fn a_store_that_cannot_be_written_is_said_on_every_screen() {
     for (_, screen, _) in screens() {
         let mut console = world("fresh", (120, 40));
@@ -393,4 +482,24 @@ fn a_run_whose_guard_is_overridden_shows_by_whom() {
     go(&mut console, Screen::Run(RunId(31)));
     keys(&mut console, "down");
     assert!(shown(&console).contains("overridden  by ravi: fibre cut"), "{}", shown(&console));
+}
+
+#[test]
+fn a_run_that_another_process_drives_is_shown_so_and_answered_there() {
+    let mut run = fixture::run(SIM, 1, fixture::loss_ask());
+    run.driven = false;
+    run.elsewhere = Some(Elsewhere { process: Some(4711) });
+    let mut console = world("fresh", (120, 40));
+    update(&mut console, Msg::Runs(fixture::runs(run)));
+    go(&mut console, Screen::Run(RunId(31)));
+    let screen = shown(&console);
+    assert!(screen.contains("DRIVEN BY process 4711 of this machine") && !screen.contains("NOBODY"), "{screen}");
+    assert!(!screen.contains("1 waiting"), "it waits for nobody here: {screen}");
+    for pressed in ["a", "h", "g s", "g !"] {
+        assert_eq!(keys(&mut console, pressed), [], "{pressed}");
+        assert!(console.dialog.is_none(), "{pressed}");
+    }
+    assert!(shown(&console).contains("another process drives it"), "{}", shown(&console));
+    go(&mut console, Screen::Runbooks);
+    assert!(shown(&console).contains("driven by process 4711"), "{}", shown(&console));
 }

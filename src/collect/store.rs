@@ -8,7 +8,7 @@ use std::{
 use super::{catalogue::Catalogue, reach::Vantages, schedule::CYCLES_UNTIL_PROBE};
 use crate::{
     domain::{
-        Estate, Fact, FactId, Mode, Observation, ProbeError, RegionId, Slot, Snapshot, Timestamp,
+        Estate, Fact, FactId, Mode, Observation, ProbeError, RegionId, Slot, Snapshot, Timestamp, What,
         resource::{Alarm, Identity, Job, JobKind, Vault},
         snapshot::{CallTotals, Reach, RegionHealth},
         text::SafeText,
@@ -39,6 +39,8 @@ pub(super) struct Store {
 struct Standing {
     reach: Reach,
     since: Timestamp,
+    /// It answered at some time in this epoch: then it is known when it ceased to.
+    seen_well: bool,
     cycles_unreachable: u32,
     /// Rounds of reads that ended in this epoch.
     rounds: u64,
@@ -56,7 +58,8 @@ pub(super) struct Absorbed<'a> {
 
 impl Store {
     pub fn new(regions: &BTreeSet<RegionId>, now: Timestamp) -> Self {
-        let standing = Standing { reach: Reach::Unknown, since: now, cycles_unreachable: 0, rounds: 0 };
+        let standing =
+            Standing { reach: Reach::Unknown, since: now, seen_well: false, cycles_unreachable: 0, rounds: 0 };
         Self {
             epoch: 0,
             forced: 0,
@@ -95,7 +98,8 @@ impl Store {
         self.identities.clear();
         self.vantages.clear();
         for standing in self.regions.values_mut() {
-            *standing = Standing { reach: Reach::Unknown, since: now, cycles_unreachable: 0, rounds: 0 };
+            *standing =
+                Standing { reach: Reach::Unknown, since: now, seen_well: false, cycles_unreachable: 0, rounds: 0 };
         }
     }
 
@@ -162,6 +166,7 @@ impl Store {
     fn judge_reach(&mut self, now: Timestamp) {
         for (region, standing) in &mut self.regions {
             let reach = self.vantages.judge(region);
+            standing.seen_well |= reach == Reach::Reachable;
             if reach != standing.reach {
                 standing.reach = reach;
                 standing.since = now;
@@ -198,6 +203,20 @@ impl Store {
         self.vantages.answers(region)
     }
 
+    /// A Region that was down when it was first asked went down before that. What the other side last received from it was
+    /// its last sign of life: an outage is never taken for younger than that.
+    fn gone_since(&self, region: &RegionId, standing: &Standing) -> Timestamp {
+        if standing.seen_well || standing.reach != Reach::RegionDown {
+            return standing.since;
+        }
+        let elsewhere = self.facts.iter().filter(|(id, _)| id.what == What::Lag && id.region != *region);
+        let signs = elsewhere.filter_map(|(_, slot)| match &slot.last.as_ref()?.value {
+            Fact::Lag(series) => series.newest().map(|point| point.at + series.period),
+            _ => None,
+        });
+        signs.max().map_or(standing.since, |sign| sign.min(standing.since))
+    }
+
     pub fn snapshot(
         &mut self,
         mode: Mode,
@@ -210,7 +229,7 @@ impl Store {
             let health = RegionHealth {
                 reach: standing.reach,
                 vantages: self.vantages.list(region),
-                since: standing.since,
+                since: self.gone_since(region, standing),
                 cycles_unreachable: standing.cycles_unreachable,
             };
             (region.clone(), health)
@@ -285,6 +304,34 @@ mod tests {
             region: RegionId::new("ap-south-2"),
             budget: Duration::from_secs(90),
         }
+    }
+
+    #[test]
+    fn an_outage_that_was_there_at_the_first_look_began_with_the_last_sign_of_life() {
+        let (mumbai, hyderabad) = (RegionId::new("ap-south-1"), RegionId::new("ap-south-2"));
+        let now = Timestamp::from_secs(20_000);
+        let mut store = Store::new(&BTreeSet::from([mumbai.clone(), hyderabad.clone()]), now);
+        let since = |store: &mut Store| {
+            let snapshot = store.snapshot(Mode::Live, now, CallTotals::default(), &[]);
+            snapshot.regions[&mumbai].since.secs()
+        };
+        let down = |store: &mut Store, seen_well: bool| {
+            let standing = store.regions.get_mut(&mumbai).expect("asked");
+            (standing.reach, standing.since, standing.seen_well) = (Reach::RegionDown, now, seen_well);
+        };
+        down(&mut store, false);
+        assert_eq!(since(&mut store), 20_000, "nothing says since when");
+        let mut heard = |component: &str, region: &RegionId, at: i64| {
+            let (app, component) = ("payments".into(), component.into());
+            let id = FactId { app, component, region: region.clone(), what: What::Lag };
+            store.facts.entry(id).or_default().absorb(Ok(lag(&[(at - 60, 0.7), (at, 0.8)], 19_990)));
+        };
+        heard("long-stopped", &hyderabad, 1_200);
+        heard("payments-global", &hyderabad, 3_600);
+        heard("the-way-home", &mumbai, 19_000);
+        assert_eq!(since(&mut store), 3_660, "the newest sample that came from there, to the end of its minute");
+        down(&mut store, true);
+        assert_eq!(since(&mut store), 20_000, "it was seen to go");
     }
 
     #[test]

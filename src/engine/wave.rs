@@ -14,6 +14,7 @@ use crate::{
         moved,
         plan::{Plan, PlanRequest},
         run::{Declaration, Phase, RunId, RunState},
+        turn::{self, Member, Standing},
         wave::{self, Wave},
     },
 };
@@ -172,46 +173,40 @@ impl Shared {
             return Gate::Open; // begun is begun
         }
         let mut state = self.lock();
-        let siblings = || {
-            state.courses.values().filter(|other| {
-                other.shown.id != course.shown.id
-                    && other.shown.declaration.wave.as_ref().is_some_and(|other| other.id == mark.id)
-            })
-        };
-        // The newest ending of each counts: a run of the same wave is declared once, with its list.
-        let ending = |app: &AppId| {
-            let here = siblings().find(|s| s.frozen.plan.app == *app);
-            here.map_or_else(
-                || {
-                    let mut ended = state.summaries.values();
-                    let of = ended.find(|run| run.app == *app && run.wave.as_deref() == Some(mark.id.as_str()));
-                    of.map(|run| run.completed())
-                },
-                |run| match run.shown.phase {
-                    Phase::Completed { .. } => Some(true),
-                    Phase::Abandoned { .. } => Some(false),
-                    _ => None,
-                },
-            )
-        };
-        let endings: Vec<Option<bool>> = mark.after.iter().map(ending).collect();
-        if endings.contains(&Some(false)) {
-            return Gate::Barred;
-        }
-        // One that was let in and has not written its first record yet has its place all the same.
-        let let_in = |s: &Course| state.drivers.get(&s.shown.id).is_some_and(|driver| driver.let_in);
-        let under_way = |s: &&Course| {
-            let begun = s.shown.steps.iter().any(|step| step.attempts > 0);
-            !s.shown.phase.ended()
-                && (let_in(s) || begun && (s.shown.driven || state.elsewhere.contains_key(&s.shown.id)))
-        };
-        let room = let_in(course) || siblings().filter(under_way).count() < mark.parallel_max as usize;
-        if !room || endings.iter().any(|ending| *ending != Some(true)) {
-            return Gate::Closed;
+        if !state.drivers.get(&course.shown.id).is_some_and(|driver| driver.let_in) {
+            let gate = turn::turn(mark, &members(&state, course.shown.id, &mark.id));
+            if gate != Gate::Open {
+                return gate;
+            }
         }
         if let Some(driver) = state.drivers.get_mut(&course.shown.id) {
             driver.let_in = true;
         }
         Gate::Open
     }
+}
+
+/// The other runs of a wave. A run of it is declared once, with its list.
+fn members<'s>(state: &'s State, own: RunId, wave: &str) -> Vec<Member<'s>> {
+    let here = state.courses.values().filter_map(|course| {
+        let mark = course.shown.declaration.wave.as_ref().filter(|mark| mark.id == wave)?;
+        let driver = state.drivers.get(&course.shown.id);
+        let begun = course.shown.steps.iter().any(|step| step.attempts > 0);
+        let standing = match course.shown.phase {
+            Phase::Completed { .. } => Standing::Through,
+            Phase::Abandoned { .. } => Standing::Fallen,
+            // One that was let in and has not written its first record yet has its place all the same.
+            _ if begun || driver.is_some_and(|driver| driver.let_in) => Standing::UnderWay,
+            Phase::Armed | Phase::Running if driver.is_some() => Standing::Queued,
+            _ => Standing::Aside,
+        };
+        let of = &course.frozen.plan.app;
+        (course.shown.id != own).then_some(Member { app: of, ordinal: mark.ordinal, after: &mark.after, standing })
+    });
+    let ended = state.summaries.values().filter(|run| !state.courses.contains_key(&run.id));
+    let ended = ended.filter(|run| run.wave.as_deref() == Some(wave)).map(|run| {
+        let standing = if run.completed() { Standing::Through } else { Standing::Fallen };
+        Member { app: &run.app, ordinal: 0, after: &[], standing }
+    });
+    here.chain(ended).collect()
 }

@@ -44,13 +44,17 @@ pub fn wave(wave: &Wave, role: &str) -> String {
             Loss::Unbounded => "loss not bounded: asked when its turn comes".to_owned(),
         };
         let target = plan.rto_target.map_or_else(|| "no target".to_owned(), |t| format!("target {}", short(t)));
+        let target = match plan.missed_by(item.back) {
+            Some(by) => format!("{target}: ✖ would miss by {}", short_up(by)),
+            None => target,
+        };
         let _ = writeln!(
             out,
             "{:>3}  {:<24} {:<28} {loss} │ {} ({target}){to}{waits}",
             n + 1,
             plan.app,
             plan.runbook,
-            short_up(plan.estimate.from_declaration()),
+            short_up(item.back),
         );
         for blocker in plan.blockers() {
             let _ = writeln!(out, "       ✖ {blocker}");

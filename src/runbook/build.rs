@@ -22,7 +22,7 @@ use crate::domain::{
     CallDescription, ComponentId, Side, StepId, Timestamp,
     app::{Param, Params},
     compliance::rto,
-    snapshot::Mode,
+    snapshot::{Mode, Reach},
     text::SafeText,
 };
 
@@ -248,6 +248,10 @@ pub fn plan(draft: &Draft<'_>) -> Frozen {
         estimate,
         // The clock of the RTO runs for the unplanned; a planned move or the way home has none.
         rto_target: facts.app.rto.filter(|_| runbook.kind == RunbookKind::Failover),
+        outage_since: facts
+            .health(target.other())
+            .filter(|health| runbook.kind == RunbookKind::Failover && health.reach == Reach::RegionDown)
+            .map(|health| health.since),
     };
     plan.hash = PlanHash(hash(&plan, &steps, &runbook.digest, facts.snapshot.mode, draft.occasion));
     Frozen {

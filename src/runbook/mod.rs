@@ -25,6 +25,7 @@ mod signal_data;
 pub mod spec;
 pub mod summary;
 pub mod switching;
+pub mod turn;
 pub mod wave;
 
 #[cfg(test)]

@@ -75,9 +75,26 @@ pub struct Plan {
     pub interlocks: Vec<Interlock>,
     pub estimate: RtoEstimate,
     pub rto_target: Option<Duration>,
+    /// Since when the Region that is left was seen to be down, when it was planned.
+    #[serde(default)]
+    pub outage_since: Option<Timestamp>,
 }
 
 impl Plan {
+    /// What an outage has taken, or is expected to take, before the declaration.
+    #[must_use]
+    pub fn before_declaration(&self) -> Duration {
+        let expected = self.estimate.detection + self.estimate.decision;
+        self.outage_since.map_or(expected, |since| self.made_at.since(since))
+    }
+
+    /// By how much the target is missed when customers are served that long after the declaration.
+    #[must_use]
+    pub fn missed_by(&self, back: Duration) -> Option<Duration> {
+        let by = (self.before_declaration() + back).saturating_sub(self.rto_target?);
+        (!by.is_zero()).then_some(by)
+    }
+
     #[must_use]
     pub fn world(&self) -> World {
         World::of_mode_word(&self.mode_word)

@@ -260,6 +260,8 @@ pub struct RunState {
     pub declared_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub phase: Phase,
+    /// A person asked to hold it: no further step begins, whatever the phase is until then.
+    pub held_after_step: bool,
     pub steps: Vec<StepState>,
     /// Driver number: grows with each take-over.
     pub epoch: u64,

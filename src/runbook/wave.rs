@@ -101,6 +101,8 @@ pub struct Item {
     /// Apps of the wave that it waits for.
     pub after: Vec<AppId>,
     pub loss: Loss,
+    /// From the declaration of the wave until customers are served again: its turn and its own estimate.
+    pub back: Duration,
 }
 
 /// What one app of the wave could lose.
@@ -141,7 +143,8 @@ pub enum NoWave {
     Empty,
 }
 
-/// Dependencies first; apps of the same depth in the order given.
+/// Dependencies first; of those that could go, the highest tier, and what such an app waits for with it; then the order
+/// given.
 ///
 /// # Errors
 /// The apps of a circle.
@@ -156,15 +159,19 @@ pub fn order(apps: &[&App]) -> Result<Vec<(AppId, Vec<AppId>)>, NoWave> {
             followers.entry(on).or_default().push(app);
         }
     }
-    let mut ready: std::collections::VecDeque<&App> = apps.iter().filter(|app| waits[&app.id] == 0).copied().collect();
+    let urgency = urgency(apps);
+    let rank = |at: usize| (urgency[&apps[at].id], at);
+    let place: BTreeMap<&AppId, usize> = apps.iter().enumerate().map(|(at, app)| (&app.id, at)).collect();
+    let mut ready: BTreeSet<(u8, usize)> = (0..apps.len()).filter(|at| waits[&apps[*at].id] == 0).map(rank).collect();
     let mut ordered = Vec::with_capacity(apps.len());
-    while let Some(app) = ready.pop_front() {
+    while let Some((_, at)) = ready.pop_first() {
+        let app = apps[at];
         ordered.push((app.id.clone(), within(&app)));
         for follower in followers.get(&app.id).into_iter().flatten() {
             if let Some(left) = waits.get_mut(&follower.id) {
                 *left -= 1;
                 if *left == 0 {
-                    ready.push_back(follower);
+                    ready.insert(rank(place[&follower.id]));
                 }
             }
         }
@@ -174,6 +181,23 @@ pub fn order(apps: &[&App]) -> Result<Vec<(AppId, Vec<AppId>)>, NoWave> {
     }
     let done: BTreeSet<&AppId> = ordered.iter().map(|(app, _)| app).collect();
     Err(NoWave::Circle(inside.into_iter().filter(|app| !done.contains(app)).cloned().collect()))
+}
+
+/// The highest tier among an app and all that wait for it on the list: 1 before 2.
+fn urgency<'a>(apps: &[&'a App]) -> BTreeMap<&'a AppId, u8> {
+    let known: BTreeMap<&AppId, &&App> = apps.iter().map(|app| (&app.id, app)).collect();
+    let mut urgency: BTreeMap<&AppId, u8> = apps.iter().map(|app| (&app.id, app.tier)).collect();
+    let mut open: Vec<&AppId> = urgency.keys().copied().collect();
+    while let Some(id) = open.pop() {
+        let tier = urgency[id];
+        for on in known.get(id).into_iter().flat_map(|app| &app.depends_on) {
+            if let Some(of) = urgency.get_mut(on).filter(|of| **of > tier) {
+                *of = tier; // it only ever falls: a circle ends too
+                open.push(&known[on].id);
+            }
+        }
+    }
+    urgency
 }
 
 /// The list, from plans in the order of [`order`]. A plan that an interlock forbids is left out with those that wait
@@ -200,12 +224,13 @@ pub fn wave(
             left_out.push((plan.app.clone(), why));
         } else {
             let loss = Loss::of(&plan);
-            items.push(Item { plan, after, loss });
+            items.push(Item { plan, after, loss, back: Duration::ZERO });
         }
     }
     if items.is_empty() {
         return Err(NoWave::Empty);
     }
+    schedule(&mut items, parallel_max.max(1) as usize);
     let bound = bound(items.iter().map(|item| &item.plan));
     let hashes: Vec<&PlanHash> = items.iter().map(|item| &item.plan.hash).collect();
     let id = digest_of(&hashes);
@@ -215,6 +240,31 @@ pub fn wave(
     });
     let accepts = bounded.max();
     Ok(Wave { id, items, left_out, there: Vec::new(), parallel_max: parallel_max.max(1), bound, accepts })
+}
+
+/// When each is back, if each takes as long as its plan expects: in the order of the list, so many at a time, nobody before
+/// those that it waits for.
+fn schedule(items: &mut [Item], parallel_max: usize) {
+    let mut back: BTreeMap<AppId, Duration> = BTreeMap::new();
+    let mut open: Vec<usize> = (0..items.len()).collect();
+    let mut under_way: Vec<Duration> = Vec::new();
+    let mut now = Duration::ZERO;
+    while !open.is_empty() {
+        open.retain(|n| {
+            let item = &mut items[*n];
+            let ready = item.after.iter().all(|app| back.get(app).is_some_and(|at| *at <= now));
+            if under_way.len() >= parallel_max || !ready {
+                return true;
+            }
+            item.back = now + item.plan.estimate.from_declaration();
+            under_way.push(item.back);
+            back.insert(item.plan.app.clone(), item.back);
+            false
+        });
+        let Some(next) = under_way.iter().min().copied() else { return }; // nobody can go: a circle, refused before
+        now = next;
+        under_way.retain(|at| *at > now);
+    }
 }
 
 /// What is typed to drive the unfinished runs of a wave on.
@@ -229,6 +279,12 @@ impl Wave {
     pub fn phrase(&self) -> String {
         let head = counted(&self.bound);
         self.accepts.map_or_else(|| head.clone(), |rung| format!("{head}, up to {}", time::short(rung)))
+    }
+
+    /// From its declaration until the last of its apps is back.
+    #[must_use]
+    pub fn takes(&self) -> Duration {
+        self.items.iter().map(|item| item.back).max().unwrap_or_default()
     }
 
     /// `Mumbai ap-south-1 and Hyderabad ap-south-2`
@@ -310,6 +366,15 @@ mod tests {
     }
 
     #[test]
+    fn the_highest_tier_goes_first_and_what_it_waits_for_before_it() {
+        let tiered = |id: &str, tier: u8, on: &[&str]| App { tier, ..app(id, on) };
+        let (shop, lab) = (tiered("shop", 2, &[]), tiered("lab", 3, &[]));
+        let (payments, keys) = (tiered("payments", 1, &["keys"]), tiered("keys", 3, &[]));
+        let ordered = order(&[&shop, &lab, &payments, &keys]).expect("no circle");
+        assert_eq!(names(&ordered), ["keys", "payments", "shop", "lab"]);
+    }
+
+    #[test]
     fn a_circle_is_named_and_whoever_only_waits_behind_it_goes_nowhere_either() {
         let (a, b, c) = (app("a", &["b"]), app("b", &["a"]), app("c", &[]));
         assert_eq!(order(&[&a, &b, &c]).unwrap_err(), NoWave::Circle(vec!["a".into(), "b".into()]));
@@ -338,6 +403,25 @@ mod tests {
         let said = wave.declarations(&"asha".into(), &"INC-1".into(), None);
         let accepted: Vec<Option<u64>> = said.iter().map(|said| Some(said.wave.as_ref()?.accepts?.as_secs())).collect();
         assert_eq!(accepted, [None, Some(3_600), Some(10)]);
+    }
+
+    #[test]
+    fn an_app_is_back_after_its_turn_and_those_it_waits_for() {
+        let items = || {
+            let core = (plan("core", None), vec![]);
+            let cards = (plan("cards", None), vec![AppId::new("core")]);
+            vec![core, cards, (plan("web", None), vec![]), (plan("loans", None), vec![])]
+        };
+        let one = plan("core", None).estimate.from_declaration();
+        assert!(!one.is_zero());
+        let back = |parallel_max: u32| -> Vec<f64> {
+            let wave = wave(items(), Vec::new(), parallel_max).expect("a wave");
+            assert_eq!(wave.takes(), wave.items.iter().map(|item| item.back).max().expect("some"));
+            wave.items.iter().map(|item| item.back.div_duration_f64(one)).collect()
+        };
+        assert_eq!(back(4), [1.0, 2.0, 1.0, 1.0], "cards waits for core");
+        assert_eq!(back(1), [1.0, 2.0, 3.0, 4.0], "one at a time");
+        assert_eq!(back(2), [1.0, 2.0, 1.0, 2.0]);
     }
 
     #[test]

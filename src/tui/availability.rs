@@ -3,7 +3,10 @@
 //!
 //! This is courtesy, not safety: the engine decides for itself, on facts it reads itself.
 
-use super::state::{PlanPane, Screen, State};
+use super::{
+    dialog::Dialog,
+    state::{PlanPane, Screen, State},
+};
 use crate::{
     domain::StepId,
     keymap::Command,
@@ -47,7 +50,26 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
     {
         return Err("another process drives it: it is answered there");
     }
+    if let Some(run) = state.run_of(screen)
+        && orders_a_run(command)
+        && run.unattended()
+        && command != Command::Confirm
+        && state.dialog.is_none()
+    {
+        return Err("nobody drives it: resume it first");
+    }
     match command {
+        Command::Open => match screen {
+            Screen::App(_) | Screen::Regions | Screen::Plan | Screen::Switch(_) | Screen::Calls | Screen::Help(_) => {
+                Err("there is nothing deeper here")
+            }
+            Screen::Run(_) => match run()? {
+                run if super::orders::needs_declaration(run) || Dialog::answering(run).is_some() => Ok(()),
+                run if run.phase.ended() => Err("the run has ended"),
+                _ => Err("the run asks nothing that needs a dialog"),
+            },
+            _ => Ok(()),
+        },
         Command::Confirm | Command::Send if state.dialog.is_none() => {
             let run = run()?;
             if run.phase.ended() {
@@ -64,15 +86,18 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
                 _ => Err("the run asks nothing now"),
             }
         }
-        Command::Hold => match &run()?.phase {
-            phase if phase.ended() => Err("the run has ended"),
-            Phase::Held => Err("it is held already"),
+        Command::Hold => match run()? {
+            run if run.phase.ended() => Err("the run has ended"),
+            run if held(run) => Err("it is held already"),
             _ => Ok(()),
         },
-        Command::Release => match &run()?.phase {
-            Phase::Held => Ok(()),
-            _ => Err("it is not held"),
-        },
+        Command::Release => {
+            if held(run()?) {
+                Ok(())
+            } else {
+                Err("it is not held")
+            }
+        }
         Command::Retry => match run()? {
             run if matches!(run.phase, Phase::Parked { .. }) => Ok(()),
             _ => Err("only a parked step is tried again"),
@@ -150,14 +175,12 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
             (PlanPane::Ready(_), None) => Err("an interlock stands in the way"),
             _ => Err("there is no plan yet"),
         },
-        Command::PlanFailover => match state.app_meant() {
+        Command::PlanFailover => match state.app_meant_on(screen) {
             None => Err("no app is selected"),
             Some(app) if app.runbooks.contains_key("failover") => Ok(()),
             Some(_) => Err("the app has no failover runbook"),
         },
-        Command::Decide | Command::GotoApp => {
-            state.app_meant().or(state.estate.apps.first()).map(|_| ()).ok_or("no app is selected")
-        }
+        Command::Decide | Command::GotoApp => state.app_to_show().map(|_| ()).ok_or("the estate has no app"),
         Command::Filter | Command::NextColumnSort | Command::ReverseSort => {
             if super::tables::columns(screen.context()).is_empty() { Err("this screen is not a list") } else { Ok(()) }
         }
@@ -170,6 +193,32 @@ pub fn available_on(state: &State, screen: &Screen, command: Command) -> Result<
         }
         _ => Ok(()),
     }
+}
+
+/// The command that answers what the run on screen asks now: the first that the bar names.
+#[must_use]
+pub fn asked_for(state: &State) -> Option<Command> {
+    let run = state.run_meant()?;
+    if run.elsewhere.is_some() || run.phase.ended() {
+        return None;
+    }
+    if run.unattended() {
+        return Some(Command::Confirm);
+    }
+    match &run.phase {
+        Phase::Waiting(Ask::Chord { .. }) => Some(Command::Send),
+        Phase::Waiting(Ask::Override { .. }) => Some(Command::Override),
+        Phase::Waiting(Ask::Verdict { .. }) => Some(Command::Verdict),
+        Phase::Waiting(_) => Some(Command::Confirm),
+        Phase::Parked { .. } => Some(Command::Retry),
+        Phase::Held => Some(Command::Release),
+        _ => None,
+    }
+}
+
+/// Held, or going to be after the step that is under way or waits.
+fn held(run: &RunState) -> bool {
+    run.held_after_step || run.phase == Phase::Held
 }
 
 /// The step that a person can act on: the one asked about, parked, or failed.

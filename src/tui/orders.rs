@@ -119,7 +119,8 @@ pub fn next_choice(state: &mut State) -> Vec<Cmd> {
         Screen::Wave => {
             let estate = Arc::clone(&state.estate);
             wave_pane(state).next_role(&estate);
-            state.place_mut().selected = 0;
+            let place = state.place_mut();
+            (place.selected, place.on) = (0, None);
             plan_wave(state)
         }
         Screen::Switch(run) => {
@@ -169,11 +170,7 @@ pub fn change_wave(state: &mut State, command: Command) -> Vec<Cmd> {
         (Command::FewerParallel, _) => pane.parallel_max = pane.parallel_max.saturating_sub(1).max(1),
         _ => return Vec::new(),
     }
-    let cmds = plan_wave(state);
-    if let Some(at) = target.and_then(|target| state.list.position(&target)) {
-        state.place_mut().selected = at;
-    }
-    cmds
+    plan_wave(state)
 }
 
 /// Opens the dialog that declares what is on screen: a plan, a switch, or a wave.
@@ -226,8 +223,10 @@ pub fn goto_runs(state: &mut State) {
     let wanted: Option<RunId> = waiting::next(&state.runs, None).or_else(newest);
     state.screens.truncate(1);
     open(state, Screen::Runbooks);
-    match wanted {
-        Some(run) => open(state, Screen::Run(run)),
-        None => state.place_mut().selected = 0,
+    if let Some(run) = wanted {
+        open(state, Screen::Run(run));
+        return;
     }
+    let place = state.place_mut();
+    (place.selected, place.on) = (0, None);
 }

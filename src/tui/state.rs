@@ -97,6 +97,9 @@ impl Screen {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Place {
     pub selected: usize,
+    /// What the person put the cursor on: it stays with that, wherever the row goes. `None`: nothing was chosen yet,
+    /// and it stays at the top, with the worst.
+    pub on: Option<Target>,
     /// Columns scrolled to the right.
     pub shift: u16,
     pub filter: Filter,
@@ -195,10 +198,10 @@ pub struct State {
     /// Never empty; the last one is shown.
     pub screens: Vec<Screen>,
     pub places: BTreeMap<Context, Place>,
+    /// The app that was meant last, on whatever screen.
+    pub last_app: Option<AppId>,
     /// Rows of the screen shown, if it is a list.
     pub list: List,
-    /// The screen and data that `list` was made of.
-    pub(super) list_is_of: Option<Screen>,
 
     pub dialog: Option<Dialog>,
     /// The filter line is open for typing.
@@ -244,8 +247,8 @@ impl State {
             app_places,
             screens: vec![Screen::Board],
             places: BTreeMap::new(),
+            last_app: None,
             list: List::default(),
-            list_is_of: None,
             dialog: None,
             typing_filter: false,
             pending: Vec::new(),
@@ -324,7 +327,7 @@ impl State {
 
     #[must_use]
     pub fn run_of(&self, screen: &Screen) -> Option<&Arc<RunState>> {
-        match (screen, self.selected()) {
+        match (screen, self.selected_on(screen)) {
             (Screen::Run(id) | Screen::Switch(id), _) | (Screen::WaveRuns(_), Some(Target::Run(id))) => self.run(*id),
             _ => None,
         }
@@ -359,10 +362,34 @@ impl State {
         self.list.get(self.place().selected).map(|row| &row.target)
     }
 
+    /// The same of another screen of the stack: what it was left on.
+    #[must_use]
+    pub fn selected_on(&self, screen: &Screen) -> Option<&Target> {
+        if screen == self.screen() { self.selected() } else { self.places.get(&screen.context())?.on.as_ref() }
+    }
+
+    /// Holds the cursor of the screen shown to the row that it is on.
+    pub(super) fn choose(&mut self) {
+        let on = self.selected().filter(|target| **target != Target::Nothing).cloned();
+        self.place_mut().on = on;
+    }
+
     /// The app that a command about "the app" means here.
     #[must_use]
     pub fn app_meant(&self) -> Option<&App> {
-        let id = match (self.screen(), self.selected()) {
+        self.app_meant_on(self.screen())
+    }
+
+    /// The app to show where none is meant: the one that was meant last, else the estate's first.
+    #[must_use]
+    pub fn app_to_show(&self) -> Option<&App> {
+        let last = || self.last_app.as_ref().and_then(|id| self.app(id));
+        self.app_meant().or_else(last).or_else(|| self.estate.apps.first())
+    }
+
+    #[must_use]
+    pub fn app_meant_on(&self, screen: &Screen) -> Option<&App> {
+        let id = match (screen, self.selected_on(screen)) {
             (Screen::App(id), _) | (_, Some(Target::App(id) | Target::Component(id, _) | Target::Runbook(_, id))) => {
                 id.clone()
             }
@@ -408,14 +435,9 @@ impl State {
         self.notice = Some(Notice { text, tone, until: self.monotonic + stays });
     }
 
-    /// Makes the rows of the screen shown again, and keeps the selection on what it was on.
+    /// Makes the rows of the screen shown again; the cursor stays with what it was put on.
     pub fn refresh_list(&mut self) {
         let screen = self.screen().clone();
-        // A cursor that was moved stays with what it stands on; at the top it stays at the top, with the worst.
-        // Of a wave only what one does to the selected row matters.
-        let keeps = self.place().selected > 0 || matches!(screen, Screen::Wave | Screen::WaveRuns(_));
-        let stays = self.list_is_of.as_ref() == Some(&screen) && keeps;
-        let was = stays.then(|| self.selected().cloned()).flatten();
         let (estate, picture) = (&*self.estate, &*self.picture);
         self.list = match &screen {
             Screen::Board => tables::board::rows(estate, picture),
@@ -431,18 +453,20 @@ impl State {
             Screen::Calls => tables::calls::rows(estate, &self.calls),
             Screen::Regions | Screen::Plan | Screen::Run(_) | Screen::Switch(_) | Screen::Help(_) => List::default(),
         };
-        self.list_is_of = Some(screen);
         self.arrange();
-        if let Some(at) = was.filter(|t| *t != Target::Nothing).and_then(|target| self.list.position(&target)) {
-            self.place_mut().selected = at;
+        // Of a wave only what one does to the selected row matters.
+        if matches!(screen, Screen::Wave | Screen::WaveRuns(_)) && self.place().on.is_none() {
+            self.choose();
         }
-        self.clamp();
     }
 
     /// Filters and sorts again; nothing is formatted.
     pub fn arrange(&mut self) {
         let place = self.place();
         self.list.arrange(&place.filter, place.sort);
+        if let Some(at) = place.on.and_then(|target| self.list.nearest(&target, place.selected)) {
+            self.place_mut().selected = at;
+        }
         self.clamp();
     }
 

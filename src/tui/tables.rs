@@ -96,9 +96,11 @@ impl List {
         self.get(n).map_or(&[], |row| &row.cells)
     }
 
+    /// Where `target` is shown; of several rows that stand for it the one nearest to `at`.
     #[must_use]
-    pub fn position(&self, target: &Target) -> Option<usize> {
-        self.shown.iter().position(|at| self.rows[*at as usize].target == *target)
+    pub fn nearest(&self, target: &Target, at: usize) -> Option<usize> {
+        let of_it = (0..self.len()).filter(|n| self.get(*n).is_some_and(|row| row.target == *target));
+        of_it.min_by_key(|n| n.abs_diff(at))
     }
 
     /// Without a sort the rows keep their own order, which is worst first.

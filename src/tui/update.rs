@@ -153,7 +153,15 @@ fn key(state: &mut State, press: KeyPress) -> Vec<Cmd> {
         Fed::Command(command) => {
             let wanted = available(state, command);
             match wanted {
-                Ok(()) => run_command(state, command),
+                Ok(()) => {
+                    let (screen, on) = (state.screen().clone(), state.selected().cloned());
+                    if let Some(app) = state.app_meant() {
+                        state.last_app = Some(app.id.clone());
+                    }
+                    let cmds = run_command(state, command);
+                    left(state, &screen, on);
+                    cmds
+                }
                 Err(why) => {
                     state.say(SafeText::new(format!("{}: not now, {why}", command.describe())), Tone::Refused);
                     Vec::new()
@@ -170,6 +178,16 @@ fn key(state: &mut State, press: KeyPress) -> Vec<Cmd> {
             }
             Vec::new()
         }
+    }
+}
+
+/// A screen that was left is come back to with the cursor on the same row, wherever that row is by then.
+fn left(state: &mut State, screen: &Screen, on: Option<Target>) {
+    let context = screen.context();
+    if context != state.screen().context()
+        && let Some(on) = on.filter(|target| *target != Target::Nothing)
+    {
+        state.places.entry(context).or_default().on = Some(on);
     }
 }
 
@@ -196,12 +214,9 @@ fn backspace(state: &mut State) {
 }
 
 fn set_filter(state: &mut State, text: &str) {
-    let was = state.selected().cloned();
+    state.choose();
     state.place_mut().filter = Filter::parse(text);
     state.arrange();
-    if let Some(at) = was.filter(|t| *t != Target::Nothing).and_then(|target| state.list.position(&target)) {
-        state.place_mut().selected = at;
-    }
 }
 
 /// Puts a screen on top; an equal one below it is gone back to instead.
@@ -216,6 +231,9 @@ pub fn open(state: &mut State, screen: Screen) {
             state.places.remove(&screen.context());
         }
         state.screens.push(screen);
+    }
+    if let Screen::App(app) = state.screen() {
+        state.last_app = Some(app.clone());
     }
     entered(state);
 }
@@ -247,12 +265,18 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         Command::Open => return look_deeper(state),
         Command::Up => step(state, -1),
         Command::Down => step(state, 1),
+        Command::PageUp | Command::PageDown if *state.screen() == Screen::Plan => scroll_plan(state, command),
         Command::PageUp => step(state, -page(state)),
         Command::PageDown => step(state, page(state)),
-        Command::Top => state.place_mut().selected = 0,
+        // Back to the top, and to the worst, whichever that is from now on.
+        Command::Top => {
+            let place = state.place_mut();
+            (place.selected, place.on) = (0, None);
+        }
         Command::Bottom => {
             let last = state.rows().saturating_sub(1);
             state.place_mut().selected = last;
+            state.choose();
         }
         Command::Left => {
             let place = state.place_mut();
@@ -282,7 +306,7 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         Command::GotoWave => return orders::goto_wave(state),
         Command::NextWaiting => orders::next_waiting(state),
         Command::GotoApp | Command::Decide => {
-            let id = state.app_meant().or_else(|| state.estate.apps.first()).map(|app| app.id.clone());
+            let id = state.app_to_show().map(|app| app.id.clone());
             if let Some(id) = id
                 && !matches!(state.screen(), Screen::App(shown) if *shown == id)
             {
@@ -336,8 +360,15 @@ fn run_command(state: &mut State, command: Command) -> Vec<Cmd> {
         Command::ClearInput => clear_input(state),
         Command::Send if state.dialog.is_some() => return send_dialog(state),
         Command::Detach => {
+            let said = match state.run_meant() {
+                Some(run) if run.phase.ended() => None,
+                Some(run) if run.unattended() => Some("nobody drives that run: it stands until it is resumed"),
+                _ => Some("the run goes on without this screen"),
+            };
             back(state);
-            state.say("the run goes on without this screen".into(), Tone::Said);
+            if let Some(said) = said {
+                state.say(said.into(), Tone::Said);
+            }
         }
         Command::Confirm
         | Command::Send
@@ -385,6 +416,24 @@ fn step(state: &mut State, rows: isize) {
     let last = state.rows().saturating_sub(1);
     let place = state.place_mut();
     place.selected = place.selected.saturating_add_signed(rows).min(last);
+    if *state.screen() == Screen::Plan {
+        state.place_mut().shift = 0;
+    }
+    state.choose();
+}
+
+/// Through the details of the selected step, where they do not fit; else by steps, as on every other screen.
+fn scroll_plan(state: &mut State, command: Command) {
+    const LINES: u16 = 3; // no more than the lowest screen shows of them
+    let last = super::view::plan::scrolls(state);
+    let down = command == Command::PageDown;
+    if last == 0 {
+        let rows = page(state);
+        return step(state, if down { rows } else { -rows });
+    }
+    let place = state.place_mut();
+    let shift = place.shift.min(last);
+    place.shift = if down { (shift + LINES).min(last) } else { shift.saturating_sub(LINES) };
 }
 
 fn page(state: &State) -> isize {

@@ -32,6 +32,12 @@ pub fn next(runs: &Runs, shown: Option<RunId>) -> Option<RunId> {
     after.or_else(|| waiting.first()).map(|run| run.id)
 }
 
+/// What to say beside the phase of a run that is going to be held.
+#[must_use]
+pub fn hold(run: &RunState) -> &'static str {
+    if run.held_after_step && run.phase != Phase::Held { " · held after this step" } else { "" }
+}
+
 /// What is asked of whom; `None` when it asks nothing.
 #[must_use]
 pub fn asks(run: &RunState) -> Option<String> {

@@ -8,12 +8,14 @@ use crate::{
     domain::{
         Estate, SafeText, Slot, Timestamp, Verdict, Zone,
         app::App,
+        call::CallDescription,
         compliance::{Assessment, Exposure, RtoStanding, ServedStanding},
         fact::Fact,
         observation::At,
         resource::{AlarmState, Routing},
         time::{short, short_up},
     },
+    runbook::plan::Plan,
     theme::Role,
 };
 
@@ -198,6 +200,18 @@ pub fn account(id: &str) -> String {
         (Some(head), Some(tail)) if id.len() > 8 => format!("{head}…{tail}"),
         _ => id.to_owned(),
     }
+}
+
+/// `Payments → HYDERABAD ap-south-2`: what goes where. A runbook's name alone does not say it, several apps share one.
+#[must_use]
+pub fn bound_for(plan: &Plan) -> String {
+    format!("{} → {} {}", plan.app_name, plan.target_name.to_uppercase(), plan.target_region)
+}
+
+/// `rds FailoverGlobalCluster in ap-south-2, account 1111…2222`
+#[must_use]
+pub fn sent_to(call: &CallDescription, plan: &Plan) -> String {
+    format!("{} {} in {}, account {}", call.service, call.operation, call.region, account(&plan.account))
 }
 
 /// `oncall` of `arn:aws:sts::1111:assumed-role/oncall/asha`.

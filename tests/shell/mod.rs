@@ -72,7 +72,7 @@ impl Shell {
         Talk::start(command)
     }
 
-    fn journal(&self) -> PathBuf {
+    pub fn journal(&self) -> PathBuf {
         self.folder.path().join("state/journal.db")
     }
 

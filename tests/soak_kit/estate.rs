@@ -291,6 +291,7 @@ fn frozen(app: &AppId, word: &str, steps: Vec<(PlannedStep, FrozenStep)>) -> Fro
             basis: SafeText::default(),
         },
         rto_target: None,
+        outage_since: None,
     };
     Frozen {
         plan,

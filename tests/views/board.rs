@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use pointsman::{
     domain::{compliance::Assessment, time::short},
-    tui::{Msg, state::Screen, update, words},
+    tui::{
+        Cmd, Msg,
+        state::{Screen, State},
+        tables::Target,
+        update, words,
+    },
 };
 
 use super::{SIM, fixture, go, keys, screens, shown, typed, world};
@@ -85,10 +90,7 @@ fn the_estimate_on_the_plan_is_the_one_of_the_same_function_as_on_the_board() {
 #[test]
 fn worst_comes_first_and_enter_looks_deeper() {
     let mut console = world("fresh", (120, 40));
-    assert_eq!(
-        console.list.get(0).map(|r| &r.target),
-        Some(&pointsman::tui::tables::Target::App("vendor-assistance".into()))
-    );
+    assert_eq!(console.list.get(0).map(|r| &r.target), Some(&Target::App("vendor-assistance".into())));
     assert_eq!(keys(&mut console, "enter"), []);
     assert_eq!(*console.screen(), Screen::App("vendor-assistance".into()));
     keys(&mut console, "esc");
@@ -103,6 +105,69 @@ fn the_selection_stays_on_its_app_when_a_new_picture_changes_the_order() {
     let worse = fixture::picture(&fixture::estate(), SIM, now(), Outage::Mumbai);
     update(&mut console, Msg::Picture(Arc::new(worse)));
     assert_eq!(console.selected().cloned(), before);
+}
+
+/// Puts the board's cursor on an app, one key at a time.
+fn put_on(console: &mut State, app: &str) {
+    keys(console, "home");
+    while console.selected() != Some(&Target::App(app.into())) {
+        let at = console.place().selected;
+        keys(console, "down");
+        assert!(console.place().selected > at, "{app} is on the board");
+    }
+}
+
+#[test]
+fn a_key_means_the_app_that_the_cursor_was_left_on_however_the_board_was_sorted_meanwhile() {
+    for away in ["?", "5", "3", "enter"] {
+        let mut console = world("fresh", (120, 40));
+        put_on(&mut console, "payments");
+        let was = console.place().selected;
+        keys(&mut console, away);
+        let worse = fixture::picture(&fixture::estate(), SIM, now(), Outage::Mumbai);
+        update(&mut console, Msg::Picture(Arc::new(worse)));
+        keys(&mut console, "esc");
+        assert_eq!(*console.screen(), Screen::Board);
+        assert_ne!(console.place().selected, was, "the row has moved");
+        let sent = keys(&mut console, "p");
+        assert!(matches!(&sent[..], [Cmd::Plan { app, .. }] if app.as_str() == "payments"), "{away}: {sent:?}");
+    }
+}
+
+#[test]
+fn the_way_to_an_app_leads_to_the_one_that_was_selected_elsewhere_else_to_the_one_last_looked_at() {
+    let mut console = world("fresh", (120, 40));
+    put_on(&mut console, "payments");
+    keys(&mut console, "5 2");
+    assert_eq!(*console.screen(), Screen::App("payments".into()));
+    keys(&mut console, "1");
+    put_on(&mut console, "webank");
+    keys(&mut console, "enter 5 2");
+    assert_eq!(*console.screen(), Screen::App("webank".into()));
+}
+
+#[test]
+fn help_says_of_the_board_what_its_cursor_allows() {
+    let mut console = world("fresh", (120, 40));
+    put_on(&mut console, "payments");
+    keys(&mut console, "?");
+    let text = shown(&console);
+    let row = text.lines().find(|line| line.contains("Plan the failover")).expect("a key of the board");
+    assert!(!row.contains("not now"), "{row}");
+    keys(&mut console, "esc");
+    put_on(&mut console, "webank");
+    keys(&mut console, "?");
+    assert!(shown(&console).contains("not now: the app has no failover runbook"), "{}", shown(&console));
+}
+
+#[test]
+fn a_cursor_at_the_top_that_nobody_put_there_stays_with_the_worst() {
+    let mut console = world("fresh", (120, 40));
+    put_on(&mut console, "payments");
+    keys(&mut console, "home");
+    let worse = fixture::picture(&fixture::estate(), SIM, now(), Outage::Mumbai);
+    update(&mut console, Msg::Picture(Arc::new(worse)));
+    assert_eq!(console.place().selected, 0);
 }
 
 #[test]

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use pointsman::{
+    domain::Hazard,
     keymap::Key,
     runbook::run::{Answer, Ask, Phase, RunId},
-    tui::{Cmd, KeyPress, Msg, state::Screen, update},
+    tui::{
+        Cmd, KeyPress, Msg,
+        state::{Screen, State},
+        update,
+    },
 };
 
 use super::{SIM, asks, fixture, go, keys, shown, typed, waiting, world};
@@ -25,6 +30,118 @@ fn a_loss_is_accepted_by_the_exact_phrase_and_the_chord_only() {
     let answer = Answer::AcceptLoss { step: "promote".into(), typed: "up to 5 m".into() };
     assert_eq!(sent, [Cmd::Answer { run: RunId(31), answer }]);
     assert!(console.dialog.is_none());
+}
+
+/// The sentence of `dialog` as it is read, whatever the width broke.
+fn read(console: &State) -> String {
+    let inside = |line: &str| line.split('│').nth(1).unwrap_or(line).trim().to_owned();
+    shown(console).lines().map(inside).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_dialog_about_a_run_names_the_app_where_it_goes_and_the_account() {
+    let parked = Phase::Parked { step: Some("promote".into()), why: "the answer was lost".into() };
+    let mut cases: Vec<(&str, Phase, &str)> =
+        asks().into_iter().map(|(name, phase)| (name, phase, if name == "rearm" { "a" } else { "enter" })).collect();
+    cases.extend([("loss", fixture::loss_ask(), "enter"), ("skip", parked.clone(), "g s")]);
+    cases.extend([("abandon", parked.clone(), "g x"), ("note", parked, "n")]);
+    for (name, phase, opens) in cases {
+        let mut console = world("waiting", (80, 24));
+        update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, phase))));
+        go(&mut console, Screen::Run(RunId(31)));
+        keys(&mut console, opens);
+        assert!(console.dialog.is_some(), "{name}");
+        let text = read(&console);
+        assert!(text.contains("Payments → HYDERABAD ap-south-2 · account 1111…3333"), "{name}:\n{text}");
+        let call = "rds FailoverGlobalCluster in ap-south-2, account 1111…3333";
+        let of_a_step = !matches!(name, "rearm" | "abandon" | "note");
+        assert_eq!(text.contains(call), of_a_step, "{name}:\n{text}");
+    }
+}
+
+#[test]
+fn a_dialog_that_is_cut_on_a_low_screen_still_names_the_app() {
+    let mut console = world("unknown", (60, 16));
+    go(&mut console, Screen::Plan);
+    keys(&mut console, "D");
+    let text = read(&console);
+    assert!(text.contains("lines are cut here"), "{text}");
+    assert!(text.contains("Payments → HYDERABAD ap-south-2"), "{text}");
+}
+
+#[test]
+fn a_run_says_what_goes_where_and_the_call_that_the_chord_would_send() {
+    let mut console = world("waiting", (80, 24));
+    for ask in [Ask::Chord { step: "promote".into() }, Ask::Key { step: "promote".into() }] {
+        update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, Phase::Waiting(ask)))));
+        go(&mut console, Screen::Run(RunId(31)));
+        let text = shown(&console);
+        assert!(text.contains("RUN 31  Payments → HYDERABAD ap-south-2"), "{text}");
+        assert!(text.contains("sends rds FailoverGlobalCluster in ap-south-2, account 1111…3333"), "{text}");
+        assert!(text.contains("GlobalClusterIdentifier=payments-global"), "{text}");
+    }
+    let asks_nothing = fixture::run(SIM, 1, Phase::Running);
+    update(&mut console, Msg::Runs(fixture::runs(asks_nothing)));
+    assert!(!shown(&console).contains("sends rds"), "{}", shown(&console));
+}
+
+#[test]
+fn a_declaration_is_labelled_with_the_worst_step_to_come_and_a_skip_with_its_own() {
+    let mut console = world("unknown", (80, 24));
+    go(&mut console, Screen::Plan);
+    keys(&mut console, "D");
+    assert_eq!(console.dialog.as_ref().map(|dialog| dialog.hazard), Some(Hazard::DataLoss));
+    let hazard_of = |done: usize, opens: &str, phase: Phase| {
+        let mut console = world("waiting", (80, 24));
+        update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, done, phase))));
+        go(&mut console, Screen::Run(RunId(31)));
+        keys(&mut console, opens);
+        console.dialog.map(|dialog| dialog.hazard)
+    };
+    assert_eq!(hazard_of(1, "a", Phase::Waiting(Ask::Rearm)), Some(Hazard::DataLoss));
+    assert_eq!(hazard_of(2, "a", Phase::Waiting(Ask::Rearm)), Some(Hazard::Disruptive), "the promotion is over");
+    let parked = |step: &str| Phase::Parked { step: Some(step.into()), why: "it did not answer".into() };
+    assert_eq!(hazard_of(2, "g s", parked("answers")), Some(Hazard::None));
+    assert_eq!(hazard_of(1, "g s", parked("promote")), Some(Hazard::DataLoss));
+}
+
+#[test]
+fn what_a_field_lacks_is_said_with_its_length_or_with_what_it_takes() {
+    let mut console = world("waiting", (80, 24));
+    update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, asks().remove(0).1))));
+    go(&mut console, Screen::Run(RunId(31)));
+    keys(&mut console, "enter");
+    typed(&mut console, "NOC");
+    assert!(read(&console).contains("missing: Reason, at least 4 characters (3 typed)"), "{}", read(&console));
+    let mut console = world("fresh", (80, 24));
+    go(&mut console, Screen::Plan);
+    keys(&mut console, "D");
+    typed(&mut console, "asha");
+    keys(&mut console, "enter");
+    typed(&mut console, "INC-4471");
+    keys(&mut console, "enter");
+    typed(&mut console, "webank");
+    assert!(read(&console).contains("\"webank\" is not it, type payments or Payments"), "{}", read(&console));
+}
+
+#[test]
+fn a_chord_that_went_into_a_text_field_is_told_until_it_is_taken_out() {
+    let mut console = world("waiting", (80, 24));
+    update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 1, asks().remove(0).1))));
+    go(&mut console, Screen::Run(RunId(31)));
+    keys(&mut console, "enter");
+    typed(&mut console, "fibre cut");
+    keys(&mut console, "enter");
+    typed(&mut console, "ravi");
+    assert_eq!(keys(&mut console, "g !"), [], "the line is open: it types");
+    let told = "g ! went into \"Authorised by\"";
+    assert!(read(&console).contains(told), "{}", read(&console));
+    keys(&mut console, "enter");
+    assert!(read(&console).contains(told), "still told where Enter was pressed: {}", read(&console));
+    keys(&mut console, "shift-tab backspace backspace");
+    assert!(!read(&console).contains(told), "{}", read(&console));
+    keys(&mut console, "enter");
+    assert_eq!(keys(&mut console, "g !").len(), 1);
 }
 
 #[test]

@@ -262,6 +262,23 @@ fn from_anywhere_one_key_leads_to_the_run_that_waits_and_on_to_the_next() {
 }
 
 #[test]
+fn what_is_done_already_is_never_called_dropped_by_a_switch() {
+    let mut console = preview((120, 40), SIM, Reason::AnotherWay);
+    let row = |console: &State| {
+        let text = shown(console);
+        text.lines().find(|line| line.contains("Promote Hyderabad")).expect("a step of the present plan").to_owned()
+    };
+    assert!(row(&console).contains("dropped"), "{}", row(&console));
+    update(&mut console, Msg::Runs(fixture::runs(fixture::run(SIM, 2, Phase::Running))));
+    assert!(row(&console).contains("✔") && row(&console).contains("was done"), "{}", row(&console));
+    let text = shown(&console);
+    assert!(text.contains("1 done before, not in it") && text.contains("0 dropped"), "{text}");
+    assert!(!text.contains("▶"), "what is to come does not run yet:\n{text}");
+    keys(&mut console, "D");
+    assert!(shown(&console).contains("1 done before"), "{}", shown(&console));
+}
+
+#[test]
 fn switching_is_looked_at_before_it_is_declared() {
     let mut console = world("mid-run", (120, 40));
     go(&mut console, Screen::Run(RunId(31)));

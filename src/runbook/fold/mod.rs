@@ -49,6 +49,7 @@ pub fn begin(id: RunId, frozen: Arc<Frozen>, entry: &Entry) -> Result<Course, Il
         declared_at: entry.at,
         ended_at: None,
         phase: Phase::Armed,
+        held_after_step: false,
         steps: blank(&frozen.plan),
         epoch: 1,
         driven: false,
@@ -113,6 +114,7 @@ fn settle(course: &mut Course, entry: &Entry) {
             Phase::Armed
         };
     }
+    course.shown.held_after_step = course.held && !course.shown.phase.ended();
     let waiting = matches!(course.shown.phase, Phase::Waiting(_) | Phase::Parked { .. } | Phase::Held);
     match (course.shown.waiting_since, waiting) {
         (None, true) => course.shown.waiting_since = Some(entry.at),

@@ -162,6 +162,20 @@ fn a_hold_stops_after_the_current_step_and_a_release_goes_on() {
 }
 
 #[test]
+fn a_hold_asked_for_while_a_step_waits_shows_and_is_taken_back() {
+    let mut tape = Tape::new(Hazard::Reversible);
+    let waits = Ask::Key { step: "promote".into() };
+    tape.put(Event::Begun { step: "gone".into(), attempt: 1 });
+    tape.put(Event::Done { step: "gone".into(), detail: "4/4".into() });
+    tape.put(Event::Begun { step: "promote".into(), attempt: 1 }).put(Event::Asked { ask: waits.clone() });
+    tape.answer(Answer::Hold);
+    let stands = |tape: &Tape| (tape.course.shown.phase.clone(), tape.course.shown.held_after_step);
+    assert_eq!(stands(&tape), (Phase::Waiting(waits.clone()), true));
+    tape.answer(Answer::Release);
+    assert_eq!(stands(&tape), (Phase::Waiting(waits), false));
+}
+
+#[test]
 fn a_skip_needs_a_reason_and_its_turn_and_is_never_hidden() {
     let mut tape = Tape::new(Hazard::Reversible);
     let skip = |step: &str, reason: &str| Answer::Skip { step: step.into(), reason: reason.into() };

@@ -105,6 +105,7 @@ fn state(steps: &[Step], outage_at: Option<Timestamp>) -> RunState {
             basis: "declared".into(),
         },
         rto_target: Some(secs(300)),
+        outage_since: None,
     };
     RunState {
         plan: Arc::new(plan),
@@ -148,6 +149,7 @@ fn empty() -> RunState {
         principal: "arn".into(),
         declared_at: at(0),
         ended_at: None,
+        held_after_step: false,
         phase: Phase::Running,
         steps: Vec::new(),
         epoch: 1,

@@ -122,6 +122,7 @@ pub(in crate::runbook) fn frozen(hazard: Hazard) -> Arc<Frozen> {
             basis: "declared".into(),
         },
         rto_target: None,
+        outage_since: None,
     };
     Arc::new(Frozen {
         plan,

@@ -42,6 +42,24 @@ impl Field {
         }
     }
 
+    /// What it still lacks, in words that follow `missing: `.
+    #[must_use]
+    pub fn lacks(&self) -> Option<SafeText> {
+        if self.satisfied() {
+            return None;
+        }
+        let typed = self.value.trim();
+        let count = typed.chars().count();
+        Some(SafeText::new(match &self.want {
+            Want::Text { least } if count > 0 => format!("{}, at least {least} characters ({count} typed)", self.label),
+            Want::OneOf(words) if count > 0 => format!("\"{typed}\" is not it, type {}", words.join(" or ")),
+            Want::Phrase(phrase) if count > 0 && !phrase.starts_with(typed) => {
+                format!("\"{typed}\" is not it, type {phrase}")
+            }
+            _ => self.label.to_string(),
+        }))
+    }
+
     /// Whether typing is over once the field is satisfied: then a letter begins the sending chord.
     #[must_use]
     pub(super) const fn exact(&self) -> bool {

@@ -11,8 +11,8 @@ use crate::{
     },
     report::run_list,
     runbook::{
-        plan::{GuardReading, Plan},
-        run::{Ask, Phase, RunId, RunState, Runs},
+        plan::{GuardReading, Plan, PlannedStep},
+        run::{Ask, Phase, RunState, Runs},
         switching::{Reason, Switching},
         wave::{Bound, Loss, Wave, bound, resume_phrase},
     },
@@ -25,9 +25,7 @@ impl Dialog {
     pub fn declare(plan: &Arc<Plan>, picture: &Picture, primary: &RegionId) -> Self {
         let outage_at = outage_since(picture, primary);
         let mut lines = vec![
-            SafeText::new(format!("{} · plan {}", plan.title, plan.hash.short())),
-            SafeText::new(format!("{} · account {}", plan.mode_word, words::account(&plan.account))),
-            SafeText::new(format!("{} goes to {} {}", plan.app_name, plan.target_name, plan.target_region)),
+            SafeText::new(format!("{} · {} plan {}", plan.title, plan.mode_word, plan.hash.short())),
             "Arms this plan: 120 s to start, then until it parks or 15 min without a key.".into(),
         ];
         let blockers = plan.blockers().len();
@@ -42,8 +40,9 @@ impl Dialog {
             format!("DECLARE · {}", plan.runbook),
             lines,
             fields,
-            Hazard::Disruptive,
+            worst_of(&plan.steps),
         )
+        .of(plan)
     }
 
     /// Declared again: for a run whose arming lapsed, or that nobody drives.
@@ -64,11 +63,11 @@ impl Dialog {
             )
         };
         let lines = vec![
-            SafeText::new(format!("{} · plan {}", run.plan.title, run.plan.hash.short())),
-            SafeText::new(format!("{} · account {}", run.plan.mode_word, words::account(&run.plan.account))),
+            SafeText::new(format!("{} · {} plan {}", run.plan.title, run.plan.mode_word, run.plan.hash.short())),
             line.into(),
         ];
-        Self::new(purpose, title, lines, declaration_fields(&run.plan), Hazard::Disruptive)
+        let open = run.steps.iter().filter(|step| !step.phase.ended()).filter_map(|step| run.plan.step(&step.id));
+        Self::new(purpose, title, lines, declaration_fields(&run.plan), worst_of(open)).of(&run.plan)
     }
 
     /// What the run asks now, if that needs a dialog.
@@ -81,9 +80,9 @@ impl Dialog {
             let title = run.plan.step(step).map_or("", |s| s.title.as_str());
             format!("step {at} of {} · {title}", run.plan.steps.len())
         };
-        match ask {
+        let opened = match ask {
             Ask::Loss { step, bound, rounded, phrase, lines } => {
-                let mut lines = lines.clone();
+                let mut lines = [calls(run, step), lines.clone()].concat();
                 lines.push(SafeText::new(format!(
                     "May be lost: at most {}, rounded up to {}. Frozen while this is open.",
                     short_up(*bound),
@@ -98,15 +97,19 @@ impl Dialog {
                 ))
             }
             Ask::Override { step, guard, reading } => {
-                Some(Self::overriding(id, step, *guard, reading, &step_title(step)))
+                Some(Self::overriding(run, step, *guard, reading, &step_title(step)))
             }
             Ask::Noticed { step, lines } => Some(Self::new(
                 Purpose::Confirm { run: id, step: step.clone() },
                 format!("{} · somebody else's hand", step_title(step)),
-                vec![
-                    "This was changed, and no run of ours did it. Mark what you know of with x or the space bar."
-                        .into(),
-                ],
+                [
+                    calls(run, step),
+                    vec![
+                        "This was changed, and no run of ours did it. Mark what you know of with x or the space bar."
+                            .into(),
+                    ],
+                ]
+                .concat(),
                 lines.iter().map(|line| Field::new(line.as_str(), "", Want::Mark)).collect(),
                 Hazard::Disruptive,
             )),
@@ -120,7 +123,11 @@ impl Dialog {
             Ask::Verdict { step, question } => Some(Self::new(
                 Purpose::Verdict { run: id, step: step.clone() },
                 format!("{} · what happened?", step_title(step)),
-                vec![question.clone(), "Nothing is sent again: say what you found, and how you know.".into()],
+                [
+                    calls(run, step),
+                    vec![question.clone(), "Nothing is sent again: say what you found, and how you know.".into()],
+                ]
+                .concat(),
                 vec![
                     Field::new(
                         "Did it take effect",
@@ -132,18 +139,20 @@ impl Dialog {
                 Hazard::Disruptive,
             )),
             Ask::Key { .. } | Ask::Chord { .. } | Ask::Rearm => None,
-        }
+        };
+        opened.map(|dialog| dialog.of(&run.plan))
     }
 
-    fn overriding(run: RunId, step: &StepId, guard: usize, reading: &GuardReading, title: &str) -> Self {
+    fn overriding(run: &RunState, step: &StepId, guard: usize, reading: &GuardReading, title: &str) -> Self {
+        let lines = vec![
+            SafeText::new(format!("Does not hold: {}", reading.text)),
+            SafeText::new(format!("Now: {}", reading.present)),
+            "Recorded, and shown first in every report.".into(),
+        ];
         Self::new(
-            Purpose::Override { run, step: step.clone(), guard },
+            Purpose::Override { run: run.id, step: step.clone(), guard },
             format!("{title} · override"),
-            vec![
-                SafeText::new(format!("Does not hold: {}", reading.text)),
-                SafeText::new(format!("Now: {}", reading.present)),
-                "Recorded, and shown first in every report.".into(),
-            ],
+            [calls(run, step), lines].concat(),
             vec![
                 Field::new("Reason", "why it is safe enough", Want::Text { least: 4 }),
                 Field::new("Authorised by", "name of the person", Want::Text { least: 2 }),
@@ -154,14 +163,16 @@ impl Dialog {
 
     #[must_use]
     pub fn skip(run: &RunState, step: &StepId) -> Self {
-        let title = run.plan.step(step).map_or("", |s| s.title.as_str());
+        let planned = run.plan.step(step);
+        let ends = "The run will end with an exception that every report shows first.".into();
         Self::new(
             Purpose::Skip { run: run.id, step: step.clone() },
-            format!("SKIP · {title}"),
-            vec!["The run will end with an exception that every report shows first.".into()],
+            format!("SKIP · {} · run {}", planned.map_or("", |s| s.title.as_str()), run.id),
+            [calls(run, step), vec![ends]].concat(),
             vec![Field::new("Reason", "why it may be left out", Want::Text { least: 4 })],
-            Hazard::Disruptive,
+            planned.map_or(Hazard::Disruptive, |planned| planned.hazard),
         )
+        .of(&run.plan)
     }
 
     #[must_use]
@@ -173,6 +184,7 @@ impl Dialog {
             vec![Field::new("Reason", "why it ends here", Want::Text { least: 4 })],
             Hazard::Disruptive,
         )
+        .of(&run.plan)
     }
 
     /// Another plan for a run under way, after its preview.
@@ -180,16 +192,17 @@ impl Dialog {
     pub fn switch(change: &Arc<Switching>, run: &RunState) -> Self {
         let plan = &change.plan;
         let from = format!("run {} · {} now, plan {}", run.id, run.plan.runbook, run.plan.hash.short());
+        let behind = crate::tui::view::switch::done_before(run, change).len();
+        let were = if behind > 0 { format!("{behind} done before are not in it, ") } else { String::new() };
         let counts = format!(
-            "{} steps stay done, {} are dropped, {} come",
+            "{} steps stay done, {were}{} are dropped, {} come",
             change.kept.len(),
-            change.dropped.len(),
+            change.dropped.len() - behind,
             change.coming.len()
         );
         let mut lines = vec![
             SafeText::new(from),
-            SafeText::new(format!("then {} · plan {}: {counts}", plan.runbook, plan.hash.short())),
-            SafeText::new(format!("{} · account {}", plan.mode_word, words::account(&plan.account))),
+            SafeText::new(format!("then {} · {} plan {}: {counts}", plan.runbook, plan.mode_word, plan.hash.short())),
         ];
         let (title, hazard) = match change.why {
             Reason::AnotherWay => (format!("SWITCH · run {} to {}", run.id, plan.runbook), Hazard::Disruptive),
@@ -204,7 +217,7 @@ impl Dialog {
         };
         lines.push("Confirmations given so far are gone; each step that comes asks for its own.".into());
         let purpose = Purpose::Switch { change: Arc::clone(change) };
-        Self::new(purpose, title, lines, declaration_fields(plan), hazard)
+        Self::new(purpose, title, lines, declaration_fields(plan), hazard).of(plan)
     }
 
     /// One list, one phrase.
@@ -300,6 +313,7 @@ impl Dialog {
             vec![Field::new("Note", "for the record", Want::Text { least: 1 })],
             Hazard::None,
         )
+        .of(&run.plan)
     }
 }
 
@@ -318,6 +332,17 @@ fn declaration_fields(plan: &Plan) -> Vec<Field> {
             Want::OneOf(vec![plan.target_region.to_string(), plan.target_name.to_string()]),
         ),
     ]
+}
+
+/// The calls with side effects of a step, each with the Region and the account that gets it.
+fn calls(run: &RunState, step: &StepId) -> Vec<SafeText> {
+    let calls = run.plan.step(step).map_or(&[][..], |planned| &planned.calls);
+    calls.iter().map(|call| SafeText::new(format!("call: {}", words::sent_to(call, &run.plan)))).collect()
+}
+
+/// The worst that is to come.
+fn worst_of<'s>(steps: impl IntoIterator<Item = &'s PlannedStep>) -> Hazard {
+    steps.into_iter().map(|step| step.hazard).max().unwrap_or(Hazard::None)
 }
 
 fn names(bound: &[Bound]) -> String {

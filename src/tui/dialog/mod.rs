@@ -13,7 +13,10 @@ use std::{sync::Arc, time::Duration};
 pub use field::{Field, Want};
 pub use make::primary_of;
 
-use super::message::{Cmd, PlanRef, WaveRef};
+use super::{
+    message::{Cmd, PlanRef, WaveRef},
+    words,
+};
 use crate::{
     domain::{Hazard, SafeText, StepId, Timestamp, time::short_up},
     runbook::{
@@ -45,6 +48,8 @@ pub enum Purpose {
 pub struct Dialog {
     pub purpose: Purpose,
     pub title: SafeText,
+    /// What goes where and in which account; a wave says it in its list.
+    pub bound_for: Option<SafeText>,
     pub lines: Vec<SafeText>,
     pub fields: Vec<Field>,
     /// Up to `fields.len()`, which stands for "everything is filled in".
@@ -62,6 +67,7 @@ impl Dialog {
         Self {
             purpose,
             title: SafeText::new(title),
+            bound_for: None,
             lines,
             fields,
             focus: 0,
@@ -70,6 +76,13 @@ impl Dialog {
             void: None,
             note: None,
         }
+    }
+
+    /// Said above everything else, and never cut away: which app this is about.
+    fn of(mut self, plan: &Plan) -> Self {
+        let account = words::account(&plan.account);
+        self.bound_for = Some(SafeText::new(format!("{} · account {account}", words::bound_for(plan))));
+        self
     }
 
     /// Everything is as the dialog asks, so that its chord counts.
@@ -218,10 +231,15 @@ impl Dialog {
         if let Some(void) = &self.void {
             return Some(void.clone());
         }
-        self.fields
-            .iter()
-            .find(|field| !field.satisfied())
-            .map(|field| SafeText::new(format!("missing: {}", field.label)))
+        let lacks = self.fields.iter().find_map(Field::lacks)?;
+        Some(SafeText::new(format!("missing: {lacks}")))
+    }
+
+    /// The text field that `keys` went into, when they were meant to send: told at once, before it is evidence.
+    #[must_use]
+    pub fn took(&self, keys: &str) -> Option<&Field> {
+        let text = |field: &&Field| matches!(field.want, Want::Text { .. });
+        self.fields.iter().filter(text).find(|field| !keys.is_empty() && field.value.trim_end().ends_with(keys))
     }
 }
 

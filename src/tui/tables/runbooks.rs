@@ -22,7 +22,7 @@ use crate::{
 pub const COLUMNS: [Column; 8] = [
     Column::left("", 1, 1, 0),
     Column::left("WHAT", 8, 10, 0),
-    Column::left("RUNBOOK", 14, 30, 0),
+    Column::left("RUNBOOK", 17, 30, 0).keeping_ends(),
     Column::left("APP", 12, 24, 0),
     Column::left("KIND", 10, 12, 3),
     Column::left("MODE", 9, 9, 0),
@@ -36,11 +36,12 @@ const ALWAYS: Duration = Duration::MAX;
 #[must_use]
 pub const fn phase_look(phase: &Phase) -> (&'static str, Role) {
     match phase {
-        Phase::Armed | Phase::Running => ("▶", Role::StepRunning),
+        Phase::Armed => ("▷", Role::StepPending),
+        Phase::Running => ("▶", Role::StepRunning),
         Phase::Waiting(_) | Phase::Held => ("◐", Role::Warning),
         Phase::Parked { .. } => ("?", Role::StepParked),
         Phase::Completed { exceptions: 0 } => ("✔", Role::StepDone),
-        Phase::Completed { .. } => ("✔", Role::StepSkipped),
+        Phase::Completed { .. } => ("!", Role::StepSkipped),
         Phase::Abandoned { .. } => ("✖", Role::StepSkipped),
     }
 }
@@ -101,6 +102,7 @@ pub fn standing(estate: &Estate, run: &RunState) -> String {
         (_, Phase::Abandoned { why }) => format!("{}: {why}", run.phase.word()),
         _ => run.phase.word().to_owned(),
     };
+    said.push_str(waiting::hold(run));
     said = format!(
         "{said} · {done} of {} steps · declared {} by {}",
         run.steps.len(),
@@ -149,7 +151,7 @@ fn run_row(estate: &Estate, run: &RunState) -> Row {
 fn ended_row(estate: &Estate, run: &RunSummary) -> Row {
     let (glyph, role) = match (&run.ending, run.exceptions) {
         (Ending::Completed, 0) => ("✔", Role::StepDone),
-        (Ending::Completed, _) => ("✔", Role::StepSkipped),
+        (Ending::Completed, _) => ("!", Role::StepSkipped),
         (Ending::Abandoned { .. }, _) => ("✖", Role::StepSkipped),
     };
     let mut said = run.word.clone();

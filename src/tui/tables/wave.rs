@@ -17,7 +17,7 @@ pub const COLUMNS: [Column; 8] = [
     Column::right("#", 3, 4, 0),
     Column::left("APP", 14, 24, 0),
     Column::right("TIER", 4, 4, 3),
-    Column::left("RUNBOOK", 14, 26, 2),
+    Column::left("RUNBOOK", 14, 26, 2).keeping_ends(),
     Column::right("MAY LOSE", 12, 14, 0),
     Column::right("BACK IN / TARGET", 16, 18, 1),
     Column::left("WAITS FOR", 16, 120, 0),
@@ -64,8 +64,8 @@ pub fn loss_cell(loss: Loss) -> CellText {
 /// `to`: where it goes, where not all go to the same Region.
 fn item_row(estate: &Estate, n: usize, item: &Item, to: Option<&str>) -> Row {
     let plan = &item.plan;
-    let estimate = plan.estimate.from_declaration();
-    let misses = plan.rto_target.is_some_and(|target| plan.estimate.total() > target);
+    let estimate = item.back;
+    let misses = plan.missed_by(item.back).is_some();
     let target = plan.rto_target.map_or_else(|| "none".to_owned(), short);
     let back = format!("{} / {target}{}", short(estimate), if misses { " ✖" } else { "" });
     let blockers = plan.blockers();

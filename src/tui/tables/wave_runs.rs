@@ -72,9 +72,9 @@ fn row(run: &RunState, ordinal: u32, runs: &Runs, now: Timestamp) -> Row {
     );
     let (target, target_role) = against_target(run, now);
     let (waits, waits_role) = match (waiting::asks(run), waiting::others(run, runs)) {
-        (Some(asks), _) => (asks, Role::Warning),
+        (Some(asks), _) => (format!("{asks}{}", waiting::hold(run)), Role::Warning),
         (None, Some(others)) => (format!("waits {others}"), Role::Dim),
-        (None, None) => (run.phase.word().to_owned(), role),
+        (None, None) => (format!("{}{}", run.phase.word(), waiting::hold(run)), role),
     };
     let cells = vec![
         CellText::new(glyph, role),
@@ -93,7 +93,7 @@ fn row(run: &RunState, ordinal: u32, runs: &Runs, now: Timestamp) -> Row {
 fn ended_row(run: &RunSummary) -> Row {
     let (glyph, role) = match (&run.ending, run.exceptions) {
         (Ending::Completed, 0) => ("✔", Role::StepDone),
-        (Ending::Completed, _) => ("✔", Role::StepSkipped),
+        (Ending::Completed, _) => ("!", Role::StepSkipped),
         (Ending::Abandoned { .. }, _) => ("✖", Role::StepSkipped),
     };
     let cells = vec![

@@ -25,6 +25,10 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> 
         (format!(" {} ", state.mode_word()), mode_role(state.mode())),
         (format!("  {}", dialog.hazard.word()), super::super::tables::calls::hazard_role(dialog.hazard)),
     ]];
+    if let Some(goes) = &dialog.bound_for {
+        lines.extend(wrap(goes, inner_columns).into_iter().map(|part| vec![(part, Role::Title)]));
+    }
+    let kept = lines.len();
     for text in &dialog.lines {
         lines.extend(wrap(text, inner_columns).into_iter().map(|part| vec![(part, Role::Text)]));
     }
@@ -47,6 +51,12 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> 
         }
     }
     lines.push(Vec::new());
+    let chord = state.keymap.keys_of(Context::Dialog, Command::Send).unwrap_or_default();
+    if let Some(field) = dialog.took(&chord.replace(' ', "")) {
+        let said =
+            format!("{chord} went into \"{}\": it sends only when all is filled in and no line is open", field.label);
+        lines.extend(wrap(&said, inner_columns).into_iter().map(|part| vec![(part, Role::Warning)]));
+    }
     let (last, role) = ending(state, dialog);
     lines.extend(wrap(&last, inner_columns).into_iter().map(|part| vec![(part, role)]));
 
@@ -57,17 +67,18 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, dialog: &Dialog) -> 
     let border = if dialog.hazard >= Hazard::Disruptive { Role::DialogDanger } else { Role::DialogBorder };
     let inner = boxed(buffer, &state.styles, place, &dialog.title, border);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    // On a low screen the mode, the fields and the last line stay; what is cut between them is counted, never dropped
+    // On a low screen the mode, the app, the fields and the last line stay; what is cut between them is counted, never dropped
     // without a word.
     let hidden = lines.len().saturating_sub(usize::from(inner.height));
     super::put_lines(buffer, &state.styles, inner, &lines, hidden);
     if hidden > 0 {
-        let cut = format!("   {} lines are cut here: a taller screen shows them", hidden + 1);
-        let mut first = lines[0].clone();
-        first.push((cut, Role::Warning));
-        let top = Rect { height: 1, ..inner };
+        let mut first = lines[..kept].to_vec();
+        let said =
+            if hidden == 1 { "   1 line is cut here".to_owned() } else { format!("   {hidden} lines are cut here") };
+        first[0].push((said, Role::Warning));
+        let top = Rect { height: inner.height.min(kept as u16), ..inner };
         clear(buffer, &state.styles, top);
-        super::put_lines(buffer, &state.styles, top, &[first], 0);
+        super::put_lines(buffer, &state.styles, top, &first, 0);
     }
     let (at, field) = cursor_line?;
     let row = at.checked_sub(hidden)? as u16;

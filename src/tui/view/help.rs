@@ -59,6 +59,12 @@ pub fn lines(state: &State, context: Context) -> Vec<Line> {
         ("✖", Role::VerdictBreached, "breached: more would be lost than the target allows"),
         ("?", Role::VerdictUnknown, "unknown: never to be read as healthy"),
         ("○", Role::VerdictNoTarget, "nobody has said how much may be lost"),
+        (
+            "▷",
+            Role::StepPending,
+            "a run that is armed, or waits its turn in a wave; ▶ is at work, ◐ waits for a person",
+        ),
+        ("!", Role::StepSkipped, "a run that completed with exceptions; ✔ completed without any"),
     ] {
         lines.push(vec![(format!("{glyph}  "), role), (text.to_owned(), Role::Text)]);
     }

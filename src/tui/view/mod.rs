@@ -64,12 +64,30 @@ pub fn view(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
     state.dialog.as_ref().and_then(|one| dialog::draw(buffer, state, body, one))
 }
 
+/// Where the screen itself goes, without drawing anything.
+fn body(state: &State) -> Rect {
+    let (width, height) = state.size;
+    let top = 1 + banner::alerts(state).len() as u16;
+    Rect { x: 0, y: top, width, height: height.saturating_sub(top + 2) }
+}
+
 /// One line in pieces, each with its role.
 pub type Line = Vec<(String, Role)>;
 
 #[must_use]
 pub fn line(text: impl Into<String>, role: Role) -> Line {
     vec![(text.into(), role)]
+}
+
+/// What does not fit into `most` lines is counted, never dropped without a word.
+#[must_use]
+pub(super) fn counted(mut lines: Vec<Line>, most: usize) -> Vec<Line> {
+    if lines.len() > most {
+        let left = lines.len() - most.saturating_sub(1);
+        lines.truncate(most.saturating_sub(1));
+        lines.push(line(format!("    … {left} more lines"), Role::Warning));
+    }
+    lines
 }
 
 pub(super) fn put_line(buffer: &mut Buffer, styles: &Styles, area: Rect, row: u16, line: &Line) {

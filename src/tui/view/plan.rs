@@ -2,9 +2,9 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{Line, line, put_line, put_lines};
+use super::{Line, line, put_lines};
 use crate::{
-    domain::time::short,
+    domain::time::{short, short_up},
     keymap::{Command, Context},
     runbook::plan::{GuardReading, Holds, Plan, PlannedStep},
     theme::Role,
@@ -51,35 +51,77 @@ fn ready(buffer: &mut Buffer, state: &State, area: Rect, plan: &Plan) {
         .map_or_else(|| "no facts".to_owned(), |at| format!("facts {} old", words::age(state.now.since(at))));
     pen.gap(2).put_right(&format!("plan {}  {facts} ", plan.hash.short()), Role::Dim);
 
-    let blockers = plan.blockers();
-    let most = usize::from(area.height / 3).max(1);
-    let below = 2 + blockers.len().min(most) as u16;
-    let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1 + below), ..area };
+    let foot = foot(state, plan, area);
+    let body = body(area, &foot);
     let selected = state.place().selected;
-    let wide = area.width >= 110;
-    let mut lines: Vec<Line> = Vec::new();
-    let mut at_line = 0;
-    for (n, step) in plan.steps.iter().enumerate() {
-        if n == selected {
-            at_line = lines.len();
+    let height = usize::from(body.height);
+    let steps = plan.steps.iter().enumerate();
+    let mut lines: Vec<Line> = steps.map(|(n, step)| step_line(n, step, n == selected, area.width)).collect();
+    let details = details(state, plan, selected, area.width);
+    let at_line;
+    if details.len() < height {
+        // The whole of the selected step, with what surrounds it.
+        let shown_to = selected + 1 + details.len();
+        let below = lines.split_off((selected + 1).min(lines.len()));
+        lines.extend(details);
+        lines.extend(below);
+        let from = window(selected + height / 3, height, lines.len());
+        let top = from.max(shown_to.saturating_sub(height)).min(selected);
+        lines.drain(..top.min(lines.len()));
+        at_line = selected - top;
+    } else {
+        // More than a screen of it: a part, with how much there is before and after it.
+        lines = lines.into_iter().skip(selected).take(1).collect();
+        let shift = usize::from(state.place().shift).min(last_shift(details.len(), height));
+        if shift > 0 {
+            lines.push(more(state, Command::PageUp, shift, "earlier"));
         }
-        lines.push(step_line(n, step, n == selected, area.width, wide));
-        if n == selected {
-            lines.extend(details(state, step, area.width));
+        let room = height.saturating_sub(lines.len());
+        let rest = &details[shift..];
+        if rest.len() <= room {
+            lines.extend_from_slice(rest);
+        } else {
+            let shown = room.saturating_sub(1);
+            lines.extend_from_slice(&rest[..shown]);
+            lines.push(more(state, Command::PageDown, rest.len() - shown, "more"));
         }
+        at_line = 0;
     }
-    // The selected step's details stay in sight as far as they fit.
-    let top = window(at_line + usize::from(body.height) / 3, usize::from(body.height), lines.len());
-    let top = top.min(at_line);
-    put_lines(buffer, &state.styles, body, &lines, top);
-    if at_line >= top && at_line - top < usize::from(body.height) {
-        let row = Rect { y: body.y + (at_line - top) as u16, height: 1, ..body };
-        tint(buffer, &state.styles, row, Role::Selection);
+    put_lines(buffer, &state.styles, body, &lines, 0);
+    if !plan.steps.is_empty() && at_line < height {
+        tint(buffer, &state.styles, Rect { y: body.y + at_line as u16, height: 1, ..body }, Role::Selection);
     }
-    foot(buffer, state, Rect { y: body.bottom(), height: below, ..area }, plan, &blockers, most);
+    let below = Rect { y: body.bottom(), height: area.bottom().saturating_sub(body.bottom()), ..area };
+    put_lines(buffer, &state.styles, below, &foot, 0);
 }
 
-fn step_line(n: usize, step: &PlannedStep, selected: bool, columns: u16, wide: bool) -> Line {
+/// What is between the title and the foot.
+fn body(area: Rect, foot: &[Line]) -> Rect {
+    Rect { y: area.y + 1, height: area.height.saturating_sub(1 + foot.len() as u16), ..area }
+}
+
+/// How many lines of `details` can be left out above, so that the rest fits below the step and the line that says so.
+const fn last_shift(details: usize, height: usize) -> usize {
+    details.saturating_sub(height.saturating_sub(2))
+}
+
+fn more(state: &State, command: Command, lines: usize, word: &str) -> Line {
+    let keys = state.keymap.keys_of(Context::Plan, command).unwrap_or_else(|| "(no key)".to_owned());
+    line(format!("     … {lines} {word} lines: {keys}"), Role::Warning)
+}
+
+/// How far the details of the selected step can be scrolled; zero where all of them are in sight.
+#[must_use]
+pub fn scrolls(state: &State) -> u16 {
+    let Some(plan) = state.plan_shown() else { return 0 };
+    let area = super::body(state);
+    let height = usize::from(body(area, &foot(state, plan, area)).height);
+    let details = details(state, plan, state.place().selected, area.width).len();
+    if details < height { 0 } else { last_shift(details, height) as u16 }
+}
+
+fn step_line(n: usize, step: &PlannedStep, selected: bool, columns: u16) -> Line {
+    let wide = columns >= 110;
     let mark = if selected { "▸" } else { " " };
     let blocked = step.guards.iter().filter(|g| g.blocks_plan()).count();
     let title_room = if wide { 42 } else { 34 };
@@ -103,7 +145,9 @@ fn step_line(n: usize, step: &PlannedStep, selected: bool, columns: u16, wide: b
     line
 }
 
-fn details(state: &State, step: &PlannedStep, columns: u16) -> Vec<Line> {
+/// Of the selected step: its calls, then its guards, those that stand in the way first.
+fn details(state: &State, plan: &Plan, selected: usize, columns: u16) -> Vec<Line> {
+    let Some(step) = plan.steps.get(selected) else { return Vec::new() };
     let room = columns.saturating_sub(10);
     let mut lines = Vec::new();
     let mut push = |text: String, role: Role| {
@@ -122,7 +166,8 @@ fn details(state: &State, step: &PlannedStep, columns: u16) -> Vec<Line> {
             push(format!("needs {}", call.iam_actions.join(", ")), Role::Dim);
         }
     }
-    for guard in &step.guards {
+    let (blocking, holding): (Vec<_>, Vec<_>) = step.guards.iter().partition(|guard| guard.blocks_plan());
+    for guard in blocking.into_iter().chain(holding) {
         let (text, role) = guard_words(state, guard);
         push(text, role);
     }
@@ -155,52 +200,63 @@ pub fn guard_words(state: &State, guard: &GuardReading) -> (String, Role) {
     (format!("guard  {}   {}{age}  {sign}{how}", guard.text, guard.present), role)
 }
 
-fn foot(
-    buffer: &mut Buffer,
-    state: &State,
-    area: Rect,
-    plan: &Plan,
-    blockers: &[crate::domain::SafeText],
-    most: usize,
-) {
-    let zone = &state.estate.zone;
+/// The verdict on the recovery time before the figures behind it: on a narrow screen it is never what is cut.
+fn estimated(state: &State, plan: &Plan) -> Line {
     let from_declaration = plan.estimate.from_declaration();
-    let total = plan.estimate.total();
-    let mut pen = Pen::new(buffer, &state.styles, area, 0);
-    pen.gap(1).put(
-        &format!(
-            "estimated {} from the outage, {} from declaration ({})",
-            short(total),
-            short(from_declaration),
-            plan.estimate.basis
-        ),
-        Role::Text,
-    );
-    match plan.rto_target {
-        None => pen.gap(2).put("no RTO target", Role::VerdictNoTarget),
-        Some(target) if total > target => pen.gap(2).put(
-            &format!("target {}  ✖ would miss by {}", short(target), short(total.saturating_sub(target))),
+    // An outage that lasts has used up its part already, and goes on doing so while the plan is read.
+    let before = plan.outage_since.map_or_else(|| plan.before_declaration(), |since| state.now.since(since));
+    let total = before + from_declaration;
+    let verdict = match plan.rto_target {
+        None => (" no RTO target".to_owned(), Role::VerdictNoTarget),
+        Some(target) if total > target => (
+            format!(" target {}  ✖ would miss by {}", short(target), short_up(total.saturating_sub(target))),
             Role::VerdictBreached,
         ),
-        Some(target) => pen.gap(2).put(&format!("target {}  ●", short(target)), Role::VerdictMet),
+        Some(target) => (format!(" target {}  ●", short(target)), Role::VerdictMet),
     };
-    let made = zone.clock(plan.made_at);
-    let mut pen = Pen::new(buffer, &state.styles, area, 1);
-    pen.gap(1);
-    if blockers.is_empty() {
-        pen.put(&format!("READY  no guard blocks, as of {made}"), Role::Ok);
+    let began = plan.outage_since.map_or_else(String::new, |since| {
+        format!(" (began {}, {} ago)", state.estate.zone.clock(since), words::age(state.now.since(since)))
+    });
+    let figures = format!(
+        "   estimated {} from the outage{began}, {} from declaration ({})",
+        short(total),
+        short(from_declaration),
+        plan.estimate.basis
+    );
+    vec![verdict, (figures, Role::Text)]
+}
+
+fn foot(state: &State, plan: &Plan, area: Rect) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let first = estimated(state, plan);
+    if first.iter().map(|(text, _)| width(text)).sum::<u16>() <= area.width {
+        lines.push(first);
     } else {
-        pen.put(&format!("BLOCKED by {} as of {made}", blockers.len()), Role::Error);
+        let mut parts = first.into_iter();
+        lines.extend(parts.next().map(|verdict| vec![verdict]));
+        for (text, role) in parts {
+            let broken = wrap(text.trim(), area.width.saturating_sub(4));
+            lines.extend(broken.into_iter().map(|part| line(format!("   {part}"), role)));
+        }
     }
+    let blockers = plan.blockers();
+    let made = state.estate.zone.clock(plan.made_at);
+    let mut stands = if blockers.is_empty() {
+        line(format!(" READY  no guard blocks, as of {made}"), Role::Ok)
+    } else {
+        line(format!(" BLOCKED by {} as of {made}", blockers.len()), Role::Error)
+    };
     if let Some(keys) = state.keymap.keys_of(Context::Plan, Command::Declare) {
-        pen.gap(3).put(&keys, Role::Key).gap(1).put("declare (a dialog; sends nothing)", Role::KeyDesc);
+        stands.push((format!("   {keys} "), Role::Key));
+        stands.push(("declare (a dialog; sends nothing)".to_owned(), Role::KeyDesc));
     }
-    for (row, blocker) in blockers.iter().take(most).enumerate() {
-        let text = if row + 1 == most && blockers.len() > most {
-            format!("✖ and {} more", blockers.len() - most + 1)
-        } else {
-            format!("✖ {blocker}")
-        };
-        put_line(buffer, &state.styles, area, row as u16 + 2, &line(format!("   {text}"), Role::Error));
+    lines.push(stands);
+    let mut listed = Vec::new();
+    for blocker in &blockers {
+        let parts = wrap(blocker, area.width.saturating_sub(6)).into_iter().enumerate();
+        listed
+            .extend(parts.map(|(n, part)| line(format!("   {} {part}", if n == 0 { "✖" } else { " " }), Role::Error)));
     }
+    lines.extend(super::counted(listed, usize::from(area.height / 3).max(1)));
+    lines
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{Line, plan::guard_words, put_lines};
+use super::{Line, counted, plan::guard_words, put_lines};
 use crate::{
     domain::time::short,
     keymap::{Command, Context},
@@ -40,7 +40,8 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, id: RunId) {
     };
     let head = head(state, run, area);
     let asks = asking(state, run, Context::Run, area.width.saturating_sub(4));
-    let below = (asks.len() as u16).min(area.height / 3);
+    let asks = counted(asks, usize::from(area.height / 3));
+    let below = asks.len() as u16;
     put_lines(buffer, &state.styles, area, &head, 0);
     let top_rows = head.len() as u16;
     let body = Rect { y: area.y + top_rows, height: area.height.saturating_sub(top_rows + below), ..area };
@@ -53,11 +54,13 @@ fn head(state: &State, run: &RunState, area: Rect) -> Vec<Line> {
     let zone = &state.estate.zone;
     let plan = &run.plan;
     let (glyph, role) = phase_look(&run.phase);
-    let mut lines: Vec<Line> = vec![vec![
-        (format!(" RUN {}  ", run.id), Role::Title),
-        (format!("{} → {}   ", plan.runbook, plan.target_name.to_uppercase()), Role::Title),
+    let mut first: Line = vec![
+        (format!(" RUN {}  {}   ", run.id, words::bound_for(plan)), Role::Title),
         (plan.mode_word.clone(), mode_role_of(&plan.mode_word)),
-        (format!("   {glyph} {}   ", run.phase.word()), role),
+    ];
+    let stands = vec![
+        (format!("   {glyph} {}{}   ", run.phase.word(), waiting::hold(run)), role),
+        (format!("{}   ", plan.runbook), Role::Text),
         (
             format!(
                 "declared {} by {} ({})  {}",
@@ -68,7 +71,14 @@ fn head(state: &State, run: &RunState, area: Rect) -> Vec<Line> {
             ),
             Role::Dim,
         ),
-    ]];
+    ];
+    let columns = |line: &Line| line.iter().map(|(text, _)| width(text)).sum::<u16>();
+    let mut lines: Vec<Line> = if columns(&first) + columns(&stands) <= area.width {
+        first.extend(stands);
+        vec![first]
+    } else {
+        vec![first, stands]
+    };
     let most = usize::from(area.height / 6).max(1);
     lines.extend(first_few(exceptions(run), most));
     lines.extend(first_few(in_doubt(run), most));
@@ -394,6 +404,10 @@ pub(super) fn asking(state: &State, run: &RunState, context: Context, columns: u
             lines.push(vec![("  ▌ ".to_owned(), role), (part, role)]);
         }
     };
+    let asked = match &run.phase {
+        Phase::Waiting(ask) if run.driven => ask.step(),
+        _ => None,
+    };
     match &run.phase {
         phase if !phase.ended() && run.elsewhere.is_some() => {}
         _ if run.unattended() => {
@@ -447,6 +461,17 @@ pub(super) fn asking(state: &State, run: &RunState, context: Context, columns: u
         Phase::Held => say(format!("held: {} lets it go on", keys(Command::Release)), Role::Warning),
         Phase::Abandoned { why } => say(format!("abandoned: {why}"), Role::StepSkipped),
         Phase::Armed | Phase::Running | Phase::Completed { .. } => {}
+    }
+    if !waiting::hold(run).is_empty() {
+        let said = format!("it will be held after this step; {} takes that back", keys(Command::Release));
+        lines.push(vec![("  ▌ ".to_owned(), Role::Warning), (said, Role::Warning)]);
+    }
+    for call in asked.and_then(|id| run.plan.step(id)).into_iter().flat_map(|step| &step.calls) {
+        let params: Vec<String> = call.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        for part in wrap(&format!("sends {}", words::sent_to(call, &run.plan)), columns) {
+            lines.push(vec![("  ▌ ".to_owned(), hazard_role(call.hazard)), (part, hazard_role(call.hazard))]);
+        }
+        lines.push(vec![("  ▌ ".to_owned(), hazard_role(call.hazard)), (params.join("  "), Role::Dim)]);
     }
     if let Some((at, note)) = run.notes.last() {
         lines.push(vec![(format!("    note {}  {note}", state.estate.zone.clock(*at)), Role::Dim)]);

@@ -9,7 +9,7 @@ use crate::{
     keymap::{Command, Context},
     runbook::{
         plan::Plan,
-        run::RunId,
+        run::{RunId, RunState, StepPhase},
         switching::{Reason, Switching},
     },
     theme::Role,
@@ -21,6 +21,7 @@ use crate::{
             paint::{cut, tint, width, wrap},
             table::window,
         },
+        words,
     },
 };
 
@@ -69,17 +70,19 @@ fn ready(buffer: &mut Buffer, state: &State, area: Rect, change: &Switching) {
     };
     let present = state.run(change.run).map(|run| &run.plan);
     let was = present.map_or_else(String::new, |plan| format!("   now {} {}", plan.runbook, plan.mode_word));
-    let mut lines: Vec<Line> = vec![vec![
-        (head, Role::Title),
-        (format!("   {} · plan {}", plan.mode_word, plan.hash.short()), Role::Warning),
-        (was, Role::Dim),
-    ]];
-    lines.push(vec![
-        (format!("   {} stay done", change.kept.len()), Role::StepDone),
-        (format!("   {} dropped", change.dropped.len()), Role::StepSkipped),
-        (format!("   {} come", change.coming.len()), Role::StepRunning),
+    let mut lines: Vec<Line> = vec![vec![(format!("{head}  {}", words::bound_for(plan)), Role::Title)]];
+    lines.push(vec![(format!("   {} · plan {}", plan.mode_word, plan.hash.short()), Role::Warning), (was, Role::Dim)]);
+    let behind = behind(state, change);
+    let mut counts = vec![(format!("   {} stay done", change.kept.len()), Role::StepDone)];
+    if !behind.is_empty() {
+        counts.push((format!("   {} done before, not in it", behind.len()), Role::StepDone));
+    }
+    counts.extend([
+        (format!("   {} dropped", change.dropped.len() - behind.len()), Role::StepSkipped),
+        (format!("   {} come", change.coming.len()), Role::StepPending),
         ("   the run's clocks go on; confirmations given so far are gone".to_owned(), Role::Dim),
     ]);
+    lines.push(counts);
     let top = lines.len() as u16;
     put_lines(buffer, &state.styles, area, &lines, 0);
 
@@ -90,7 +93,7 @@ fn ready(buffer: &mut Buffer, state: &State, area: Rect, change: &Switching) {
     for (n, step) in plan.steps.iter().enumerate() {
         let stays = change.kept.contains(&step.id);
         let (sign, word, role) =
-            if stays { ("✔", "stays done", Role::StepDone) } else { ("▶", "comes", Role::StepRunning) };
+            if stays { ("✔", "stays done", Role::StepDone) } else { ("·", "comes", Role::StepPending) };
         let mut one = step_line(sign, word, role, n + 1, step.title.as_str(), area.width);
         if !stays {
             one.push((format!("{:<10}  ", step.hazard.word()), hazard_role(step.hazard)));
@@ -105,7 +108,12 @@ fn ready(buffer: &mut Buffer, state: &State, area: Rect, change: &Switching) {
     }
     for id in &change.dropped {
         let title = present.and_then(|plan| title(plan, id)).unwrap_or_else(|| id.to_string());
-        lines.push(step_line("○", "dropped", Role::StepSkipped, 0, &title, area.width));
+        let (sign, word, role) = if behind.contains(&id) {
+            ("✔", "was done", Role::StepDone)
+        } else {
+            ("○", "dropped", Role::StepSkipped)
+        };
+        lines.push(step_line(sign, word, role, 0, &title, area.width));
     }
     let selected = state.place().selected;
     let from = window(selected, usize::from(body.height), lines.len());
@@ -114,6 +122,19 @@ fn ready(buffer: &mut Buffer, state: &State, area: Rect, change: &Switching) {
         tint(buffer, &state.styles, Rect { y: body.y + (selected - from) as u16, height: 1, ..body }, Role::Selection);
     }
     put_lines(buffer, &state.styles, Rect { y: body.bottom(), height: below, ..area }, &foot, 0);
+}
+
+/// Steps of the present plan that are done and that the other one does not know: what they did stays done.
+#[must_use]
+pub fn behind<'c>(state: &State, change: &'c Switching) -> Vec<&'c StepId> {
+    state.run(change.run).map_or_else(Vec::new, |run| done_before(run, change))
+}
+
+/// As [`behind`], of the run itself.
+#[must_use]
+pub fn done_before<'c>(run: &RunState, change: &'c Switching) -> Vec<&'c StepId> {
+    let done = |id: &&StepId| run.steps.iter().any(|step| step.id == **id && step.phase == StepPhase::Done);
+    change.dropped.iter().filter(done).collect()
 }
 
 fn title(plan: &Plan, id: &StepId) -> Option<String> {
@@ -127,7 +148,7 @@ fn step_line(sign: &str, word: &str, role: Role, n: usize, title: &str, columns:
     let number = if n == 0 { "-".to_owned() } else { n.to_string() };
     vec![
         (format!("  {sign} {number:<2} "), role),
-        (format!("{title}{pad}  "), if role == Role::StepRunning { Role::Text } else { role }),
+        (format!("{title}{pad}  "), if role == Role::StepPending { Role::Text } else { role }),
         (format!("{word:<10}  "), role),
     ]
 }

@@ -4,11 +4,15 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{line, put_line, put_table, put_title};
 use crate::{
-    domain::time::short,
+    domain::time::{short, short_up},
     keymap::{Command, Context},
+    runbook::wave::Loss,
     theme::Role,
     tui::{state::State, wave, widgets::Pen},
 };
+
+/// Below it the counts of what does not go well come before whole words.
+const NARROW: u16 = 100;
 
 pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
     let Some(pane) = &state.wave else {
@@ -41,14 +45,25 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
         (None, None) => (line(" no app is marked", Role::Dim), Vec::new()),
         (None, Some(Err(why))) => (line(format!(" no wave: {why}"), Role::Error), Vec::new()),
         (None, Some(Ok(wave))) => {
-            let slowest = wave.items.iter().map(|item| item.plan.estimate.from_declaration()).max().unwrap_or_default();
-            let lost = wave
-                .accepts
-                .map_or_else(|| "no loss is named".to_owned(), |rung| format!("may lose up to {}", short(rung)));
-            let head = format!(" {} apps go, the slowest in {}   {lost}", wave.items.len(), short(slowest));
+            let lost = wave.accepts.map(short);
+            let (go, back) = (wave.items.len(), short_up(wave.takes()));
+            let head = match (lost, area.width < NARROW) {
+                (Some(lost), true) => format!(" {go} go, back in {back}, up to {lost}"),
+                (None, true) => format!(" {go} go, back in {back}, no loss named"),
+                (Some(lost), false) => format!(" {go} apps go, the last is back in {back}   may lose up to {lost}"),
+                (None, false) => format!(" {go} apps go, the last is back in {back}   no loss is named"),
+            };
             let mut first = line(head, Role::Text);
+            let unbounded = wave.items.iter().filter(|item| item.loss == Loss::Unbounded).count();
+            if unbounded > 0 {
+                first.push((format!("  {unbounded} NOT BOUNDED"), Role::Error));
+            }
+            let missed = wave.items.iter().filter(|item| item.plan.missed_by(item.back).is_some()).count();
+            if missed > 0 {
+                first.push((format!("  {missed} ✖ miss RTO"), Role::VerdictBreached));
+            }
             if !wave.left_out.is_empty() {
-                first.push((format!("   {} LEFT OUT", wave.left_out.len()), Role::Warning));
+                first.push((format!("  {} LEFT OUT", wave.left_out.len()), Role::Warning));
             }
             let second = vec![
                 (format!(" {} ", keys(Command::Declare)), Role::Key),

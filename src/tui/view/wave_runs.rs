@@ -2,7 +2,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{Line, put_line, put_table, put_title, run};
+use super::{Line, counted, put_line, put_table, put_title, run};
 use crate::{
     keymap::{Command, Context},
     runbook::run::RunState,
@@ -55,7 +55,8 @@ pub fn draw(buffer: &mut Buffer, state: &State, area: Rect, wave: &str) {
             format!("  ▌ NOBODY DRIVES {undriven} of these runs: {keys} resumes all of them with one declaration");
         below.insert(0, vec![(said, Role::StepParked)]);
     }
-    let rows = (below.len() as u16).min(area.height / 3);
+    let below = counted(below, usize::from(area.height / 3));
+    let rows = below.len() as u16;
     let table = Rect { y: area.y + 2, height: area.height.saturating_sub(2 + rows), ..area };
     put_table(buffer, state, table, "this wave has no runs in the journal");
     super::put_lines(buffer, &state.styles, Rect { y: table.bottom(), height: rows, ..area }, &below, 0);

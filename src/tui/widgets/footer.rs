@@ -8,7 +8,7 @@ use crate::{
     keymap::{Command, Context, Row},
     theme::Role,
     tui::{
-        availability::available,
+        availability::{asked_for, available},
         state::{State, Tone},
     },
 };
@@ -75,7 +75,9 @@ fn keys(buffer: &mut Buffer, state: &State, area: Rect, row: u16) {
     let mut shown: Vec<&Row> = Vec::new();
     let own = |row: &&Row| !COMMON.contains(&row.command) && !plain_motion(row.command);
     let once = |row: &Row, shown: &[&Row]| !shown.iter().any(|one| one.command == row.command);
-    // First what is particular to this screen, what can be done now before what cannot; then the way to the others.
+    let asked = asked_for(state).filter(|_| state.dialog.is_none());
+    shown.extend(rows.iter().find(|row| Some(row.command) == asked));
+    // Then what is particular to this screen, what can be done now before what cannot; then the way to the others.
     for now in [true, false] {
         for one in rows.iter().filter(own).filter(|r| particular(context, r.command)) {
             if available(state, one.command).is_ok() == now && once(one, &shown) {

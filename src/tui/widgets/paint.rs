@@ -104,6 +104,25 @@ pub fn cut(text: &str, columns: u16) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Text cut to `columns` in its middle: of names that begin alike the end tells them apart.
+#[must_use]
+pub fn cut_middle(text: &str, columns: u16) -> Cow<'_, str> {
+    if width(text) <= columns || columns < 3 {
+        return cut(text, columns);
+    }
+    let (mut end, mut used) = (text.len(), 0);
+    for (at, ch) in text.char_indices().rev() {
+        used += unicode_width::UnicodeWidthChar::width(ch).unwrap_or(0) as u16;
+        if used > columns * 2 / 3 {
+            break;
+        }
+        end = at;
+    }
+    let tail = &text[end..];
+    let head = cut(text, columns - width(tail));
+    Cow::Owned(format!("{head}{tail}"))
+}
+
 /// Text broken into lines of at most `columns`, at spaces where there are any.
 #[must_use]
 pub fn wrap(text: &str, columns: u16) -> Vec<String> {
@@ -263,6 +282,16 @@ mod tests {
         assert_eq!(cut("replication", 5), "repl…");
         assert_eq!(cut("ok", 5), "ok");
         assert_eq!(cut("日本語", 4), "日…");
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_told_apart_by_their_end() {
+        assert_eq!(cut_middle("payments-failover", 14), "paym…-failover");
+        assert_eq!(cut_middle("payments-failback", 14), "paym…-failback");
+        assert_eq!(cut_middle("payments", 14), "payments");
+        for columns in 0..20 {
+            assert!(width(&cut_middle("日本語-failover", columns)) <= columns, "{columns}");
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A table that builds only the rows on screen: its cost does not grow with the number of rows (console notes:
 //! ratatui's own table does).
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::paint::{Pen, Styles, cut, tint, width};
+use super::paint::{Pen, Styles, cut, cut_middle, tint, width};
 use crate::{domain::Timestamp, theme::Role, tui::words};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +23,31 @@ pub struct Column {
     pub align: Align,
     /// 0 = never dropped.
     pub rank: u8,
+    pub keeps: Keeps,
+}
+
+/// What stays of a text that is longer than its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    Beginning,
+    /// Both ends: for names that begin alike.
+    Ends,
 }
 
 impl Column {
     #[must_use]
     pub const fn left(title: &'static str, least: u16, most: u16, rank: u8) -> Self {
-        Self { title, least, most, align: Align::Left, rank }
+        Self { title, least, most, align: Align::Left, rank, keeps: Keeps::Beginning }
     }
 
     #[must_use]
     pub const fn right(title: &'static str, least: u16, most: u16, rank: u8) -> Self {
-        Self { title, least, most, align: Align::Right, rank }
+        Self { title, least, most, align: Align::Right, rank, keeps: Keeps::Beginning }
+    }
+
+    #[must_use]
+    pub const fn keeping_ends(self) -> Self {
+        Self { keeps: Keeps::Ends, ..self }
     }
 }
 
@@ -94,7 +108,8 @@ impl CellText {
 #[must_use]
 pub fn fit(columns: &[Column], room: u16) -> Vec<Option<(u16, u16)>> {
     const GAP: u16 = 2;
-    const WORDS: u16 = 40;
+    const READABLE: u16 = 40;
+    const SENTENCE: u16 = 80;
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     let need = |kept: &[usize]| -> u16 {
         kept.iter().map(|n| columns[*n].least).sum::<u16>() + GAP * (kept.len() as u16).saturating_sub(1)
@@ -107,12 +122,16 @@ pub fn fit(columns: &[Column], room: u16) -> Vec<Option<(u16, u16)>> {
     }
     let mut spare = room.saturating_sub(need(&kept));
     let mut widths: Vec<u16> = columns.iter().map(|column| column.least).collect();
-    // The last column says why, in words: it grows to a readable width first, and takes what is left in the end.
-    let mut by_rank = kept.clone();
-    by_rank.sort_by_key(|n| columns[*n].rank);
+    // The last column says why, in words: it grows to a readable width before the other columns that are never dropped,
+    // to a whole sentence before the rest, and takes what is left in the end.
     let last = kept.last().copied();
-    let comfortable = last.map(|n| (n, columns[n].most.min(WORDS)));
-    for (n, most) in comfortable.into_iter().chain(by_rank.into_iter().map(|n| (n, columns[n].most))) {
+    let mut by_rank: Vec<usize> = kept.iter().copied().filter(|n| Some(*n) != last).collect();
+    by_rank.sort_by_key(|n| columns[*n].rank);
+    let (first, others): (Vec<usize>, Vec<usize>) = by_rank.into_iter().partition(|n| columns[*n].rank == 0);
+    let whole = |n: usize| (n, columns[n].most);
+    let words = |most: u16| last.map(|n| (n, columns[n].most.min(most))).into_iter();
+    let grown = words(READABLE).chain(first.into_iter().map(whole)).chain(words(SENTENCE));
+    for (n, most) in grown.chain(others.into_iter().map(whole)).chain(words(u16::MAX)) {
         let grow = spare.min(most.saturating_sub(widths[n]));
         widths[n] += grow;
         spare -= grow;
@@ -197,9 +216,10 @@ pub fn draw<'r>(
                     let text = if column.rank == 0 && table.shift > 0 && column.align == Align::Left && w > 20 {
                         shifted(text, table.shift)
                     } else {
-                        text
+                        text.as_str()
                     };
-                    put_cell(buffer, styles, room, y, text, cell.role, column.align);
+                    let text = if column.keeps == Keeps::Ends { cut_middle(text, w) } else { Cow::Borrowed(text) };
+                    put_cell(buffer, styles, room, y, &text, cell.role, column.align);
                 }
                 Said::Ago { at: None, .. } => {
                     put_cell(buffer, styles, room, y, "-", Role::VerdictUnknown, column.align);
