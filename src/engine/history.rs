@@ -47,13 +47,14 @@ pub fn list(store: &dyn Store) -> Result<Listed, StoreError> {
     for stored in &history.whole {
         match recover(stored) {
             Err(why) => listed.broken.push(why),
-            Ok(course) => match RunSummary::of(&course) {
-                Some(summary) => listed.ended.push(summary),
-                None => {
+            Ok(course) => {
+                if let Some(summary) = RunSummary::of(&course) {
+                    listed.ended.push(summary);
+                } else {
                     let elsewhere = store.elsewhere(course.shown.id);
                     listed.open.push(RunState { elsewhere, ..course.shown });
                 }
-            },
+            }
         }
     }
     let again = protected_again(listed.open.iter(), listed.ended.iter());

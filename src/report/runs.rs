@@ -35,7 +35,7 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
         plan.hash.short(),
     );
     if plan.variant == Variant::CheckOnly {
-        out.push_str("CHECK ONLY: nothing is asked, nothing is changed\n");
+        out.push_str("CHECK ONLY: the steps that ask or act are left out, and so are their guards\n");
     }
     if !plan.parameters.is_empty() {
         let values: Vec<String> = plan.parameters.iter().map(|(name, value)| format!("{name} = {value}")).collect();
@@ -43,7 +43,10 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
     }
     let blockers = plan.blockers();
     if blockers.is_empty() {
-        out.push_str("ready: nothing blocks it\n");
+        out.push_str(match plan.variant {
+            Variant::Whole => "ready: nothing blocks it\n",
+            Variant::CheckOnly => "nothing blocks reading; whether the whole runbook could start is not said here\n",
+        });
     } else {
         let _ = writeln!(out, "BLOCKED by {}:", blockers.len());
         for blocker in &blockers {
