@@ -475,3 +475,15 @@ fn output_that_cannot_be_written_ends_every_command_with_a_code_and_no_panic() {
     drop(child.stderr.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(64));
 }
+
+#[test]
+fn a_plan_that_only_checks_does_not_call_the_whole_runbook_ready() {
+    let state = tempfile::tempdir().expect("a folder");
+    for format in ["text", "markdown"] {
+        let args = ["plan", "payments-switchover", "--app", "payments", "--check-only", "--sim", "--format", format];
+        let said = text(&run(state.path(), &args).stdout).to_lowercase();
+        assert!(said.contains("left out, and so are their guards"), "{said}");
+        assert!(said.contains("nothing blocks reading") && !said.contains("ready: nothing blocks it"), "{said}");
+        assert!(!said.contains("**ready:**"), "{said}");
+    }
+}

@@ -127,6 +127,28 @@ async fn the_evidence_of_a_run_of_a_wave_says_what_was_typed_and_what_the_list_a
     assert!(!markdown.contains("No loss of data was asked about") && !markdown.contains("Typed: app"), "{markdown}");
 }
 
+/// `runs --format json` is an interface: what it prints is held against its schema.
+fn runs_as_json(rig: &Rig) -> Value {
+    let json: Value = serde_json::from_str(&stdout(&pointsman(rig, &["runs", "--format", "json"]))).expect("JSON");
+    let schema: Value =
+        serde_json::from_str(include_str!("../src/report/runs.schema.json")).expect("the schema is JSON");
+    let mut found = Vec::new();
+    schema::violations(&schema, &schema, &json, "runs", &mut found);
+    assert_eq!(found, Vec::<String>::new());
+    json
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_nobody_drives_any_more_is_listed_to_be_resumed() {
+    let rig = mumbai_gone();
+    let (console, run) = declared(&rig).await;
+    console.until(run, "waits", |state| matches!(state.phase, Phase::Waiting(_))).await;
+    console.engine.orphaned();
+    let listed = stdout(&pointsman(&rig, &["runs"]));
+    assert!(listed.contains("NOT ENDED") && listed.contains("`pointsman resume 1`"), "{listed}");
+    assert_eq!(runs_as_json(&rig)[0]["driven_by"], Value::Null);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_under_way_can_be_proven_and_listed_as_open_while_another_process_drives_it() {
     let rig = mumbai_gone();
@@ -135,7 +157,10 @@ async fn a_run_under_way_can_be_proven_and_listed_as_open_while_another_process_
     let json = exported(&rig);
     assert_eq!((&json["standing"], &json["clocks"]["ended_at"]), (&Value::from("waiting for a person"), &Value::Null));
     let listed = stdout(&pointsman(&rig, &["runs"]));
-    assert!(listed.contains("NOT ENDED") && listed.contains("pointsman resume 1"), "{listed}");
+    let driver = std::process::id();
+    assert!(listed.contains(&format!("driven by process {driver} of this machine")), "{listed}");
+    assert!(listed.contains("NOT ENDED") && !listed.contains("pointsman resume"), "who drives it goes on: {listed}");
+    assert_eq!(runs_as_json(&rig)[0]["driven_by"]["process"], driver);
     assert_eq!(stdout(&pointsman(&rig, &["runs", "--app", "cards"])).lines().count(), 1, "none of another app");
     let step = StepId::new("promote");
     let waiting = console.until(run, "asks", |state| matches!(state.phase, Phase::Waiting(_))).await;
@@ -152,7 +177,7 @@ async fn a_run_under_way_can_be_proven_and_listed_as_open_while_another_process_
     assert_eq!(console.engine.watch().borrow().list.len(), 1, "listed whole from then on, and once");
     assert!(console.engine.watch().borrow().ended.is_empty());
     assert!(console.engine.run(RunId(2)).is_err());
-    let json: Value = serde_json::from_str(&stdout(&pointsman(&rig, &["runs", "--format", "json"]))).expect("JSON");
+    let json = runs_as_json(&rig);
     assert_eq!((&json[0]["run"], &json[0]["ended"]), (&Value::from(1), &Value::from(true)));
     assert_eq!(json[0]["standing"], "abandoned");
     assert_eq!(json[0]["left_behind"], Value::Array(Vec::new()));

@@ -86,7 +86,8 @@ pub fn run(common: &Common, args: &RunsArgs) -> Result<u8, Failure> {
     if let Some(run) = args.run {
         let stored = store.load_run(RunId(run)).map_err(failed)?;
         let course = engine::recover(&stored).map_err(|why| failed(StoreError::Damaged(why.to_string())))?;
-        print_whole(&course.shown, last_word(&stored), &zone);
+        let shown = RunState { elsewhere: store.elsewhere(RunId(run)), ..course.shown };
+        print_whole(&shown, last_word(&stored), &zone);
         return Ok(0);
     }
     let listed = history::list(&store).map_err(failed)?;

@@ -22,7 +22,7 @@ use crate::{
 /// The runs of a journal, as they can be read without an engine.
 #[derive(Debug, Default)]
 pub struct Listed {
-    /// Not ended, newest first.
+    /// Not ended, newest first, each with who drives it, if anybody does.
     pub open: Vec<RunState>,
     /// Newest first.
     pub ended: Vec<RunSummary>,
@@ -47,10 +47,14 @@ pub fn list(store: &dyn Store) -> Result<Listed, StoreError> {
     for stored in &history.whole {
         match recover(stored) {
             Err(why) => listed.broken.push(why),
-            Ok(course) => match RunSummary::of(&course) {
-                Some(summary) => listed.ended.push(summary),
-                None => listed.open.push(course.shown),
-            },
+            Ok(course) => {
+                if let Some(summary) = RunSummary::of(&course) {
+                    listed.ended.push(summary);
+                } else {
+                    let elsewhere = store.elsewhere(course.shown.id);
+                    listed.open.push(RunState { elsewhere, ..course.shown });
+                }
+            }
         }
     }
     let again = protected_again(listed.open.iter(), listed.ended.iter());

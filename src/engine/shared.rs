@@ -124,16 +124,8 @@ impl Shared {
 
     /// The facts of a run's own world: what is so in a simulation says nothing of AWS, nor the other way round.
     pub(super) fn facts_for<'a>(&'a self, plan: &Plan, snapshot: &'a Snapshot) -> Result<FactsAbout<'a>, SafeText> {
-        self.same_world(plan, snapshot)?;
+        same_world(plan, snapshot)?;
         self.facts_about(&plan.app, snapshot)
-    }
-
-    pub(super) fn same_world(&self, plan: &Plan, snapshot: &Snapshot) -> Result<(), SafeText> {
-        let (of, here) = (plan.world(), snapshot.mode.world());
-        if of == here {
-            return Ok(());
-        }
-        Err(SafeText::new(format!("the run is of {}, and what answers here is {}", of.phrase(), here.phrase())))
     }
 
     pub(super) fn about<'a>(&'a self, app: &'a App, snapshot: &'a Snapshot) -> FactsAbout<'a> {
@@ -227,4 +219,13 @@ impl Shared {
     pub(super) fn forget(&self, run: RunId) {
         self.lock().drivers.remove(&run);
     }
+}
+
+/// A run goes on in the world it was declared in, and nowhere else.
+pub(super) fn same_world(plan: &Plan, snapshot: &Snapshot) -> Result<(), SafeText> {
+    let (of, here) = (plan.world(), snapshot.mode.world());
+    if of == here {
+        return Ok(());
+    }
+    Err(SafeText::new(format!("the run is of {}, and what answers here is {}", of.phrase(), here.phrase())))
 }

@@ -76,6 +76,10 @@ CREATE TRIGGER records_are_kept BEFORE DELETE ON journal BEGIN SELECT RAISE(ABOR
 CREATE TRIGGER records_stand BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 ";
 
+/// A look at a lock takes microseconds, or a turn of the scheduler: nobody meets so many.
+const LOOKS_MAX: u32 = 50;
+const LOOK: Duration = Duration::from_millis(2);
+
 const COLUMNS: &str = "run, seq, epoch, kind, step, attempt, actor, wall_millis, boot_millis, target, request_digest, \
                        token, evidence_digest, body, prev, hash";
 
@@ -293,7 +297,7 @@ impl SqliteStore {
         let path = self.lock_of(run);
         let mut file =
             OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path).map_err(failed(&path))?;
-        match file.try_lock() {
+        match locked(&file) {
             Ok(()) => {
                 // For whoever comes second; the lock itself is the operating system's.
                 file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed(&path))?;
@@ -303,6 +307,20 @@ impl SqliteStore {
             Err(TryLockError::Error(error)) => Err(failed(&path)(error)),
         }
     }
+}
+
+/// Takes the lock, unless a driver has it. Whoever only looks has a share of it for a moment, and is no driver.
+fn locked(file: &File) -> Result<(), TryLockError> {
+    let mut taken = file.try_lock();
+    for _ in 0..LOOKS_MAX {
+        if !matches!(taken, Err(TryLockError::WouldBlock)) || file.try_lock_shared().is_err() {
+            break;
+        }
+        let _ = file.unlock();
+        std::thread::sleep(LOOK);
+        taken = file.try_lock();
+    }
+    taken
 }
 
 /// The number of the process that holds a lock file, as it wrote it there.
@@ -345,7 +363,7 @@ impl Store for SqliteStore {
 
     fn elsewhere(&self, run: RunId) -> Option<Elsewhere> {
         let path = self.lock_of(run);
-        // Shared and for a moment: it keeps nobody out who looks too, and a driver is not there for that moment.
+        // Shared and for a moment: it keeps nobody out who looks too, and `locked` knows it from a driver.
         match File::open(&path).ok()?.try_lock_shared() {
             Err(TryLockError::WouldBlock) => Some(Elsewhere { process: written_in(&path) }),
             _ => None,

@@ -11,7 +11,7 @@ use super::{
     Engine, Planned, Refusal,
     driver::Driver,
     record, refusal,
-    shared::Handle,
+    shared::{Handle, same_world},
     store::{Lease, NewRun, StoreError, Stored},
 };
 use crate::{
@@ -137,7 +137,7 @@ impl Engine {
             taken.await.map_err(|error| refusal(error.to_string()))?;
         let (lease, stored) = taken.map_err(|error| self.told_who(run, error))?;
         let course = recover(&stored).map_err(Refusal)?;
-        self.shared.same_world(&course.frozen.plan, &here).map_err(Refusal)?;
+        same_world(&course.frozen.plan, &here).map_err(Refusal)?;
         let Some(lease) = lease else { return Err(refusal(format!("run {run} has ended"))) };
         typed(&declaration, &course.frozen.plan)?;
         let app = self

@@ -36,7 +36,7 @@ pub fn markdown(plan: &Plan, zone: &Zone) -> String {
         plan.hash.0,
         zone.banner(plan.made_at),
         if plan.variant == Variant::CheckOnly {
-            " · **check only: nothing is asked, nothing is changed**"
+            " · **check only: the steps that ask or act are left out, and so are their guards**"
         } else {
             ""
         },
@@ -50,7 +50,10 @@ pub fn markdown(plan: &Plan, zone: &Zone) -> String {
     let blockers = plan.blockers();
     let _ = writeln!(out);
     if blockers.is_empty() {
-        let _ = writeln!(out, "**Ready:** nothing blocks it.");
+        out.push_str(match plan.variant {
+            Variant::Whole => "**Ready:** nothing blocks it.\n",
+            Variant::CheckOnly => "Nothing blocks reading; whether the whole runbook could start is not said here.\n",
+        });
     } else {
         let _ = writeln!(out, "**Blocked by {}:**", blockers.len());
         let _ = writeln!(out);

@@ -55,10 +55,18 @@ pub fn table(open: &[&RunState], ended: &[&RunSummary], left_out: usize, zone: &
             let said = if detail.is_empty() { "sent, no answer on record" } else { detail };
             let _ = writeln!(out, "      IN DOUBT  {step}: {said}");
         }
-        let _ = writeln!(out, "      NOT ENDED  {}; `pointsman resume {}`", fold::standing(run), run.id);
+        // Who drives it answers for it: nothing is to be resumed.
+        let (one, all) = match (run.elsewhere, &run.declaration.wave) {
+            (Some(driver), _) => (format!("driven by {driver}"), String::new()),
+            (None, None) => (format!("`pointsman resume {}`", run.id), String::new()),
+            (None, Some(mark)) => (
+                format!("`pointsman resume {}`", run.id),
+                format!("; all of them: `pointsman resume --wave {}`", mark.id),
+            ),
+        };
+        let _ = writeln!(out, "      NOT ENDED  {}; {one}", fold::standing(run));
         if let Some(mark) = &run.declaration.wave {
-            let (of, id) = (format!("{} of {}", mark.ordinal, mark.size), &mark.id);
-            let _ = writeln!(out, "      WAVE       {of}; all of them: `pointsman resume --wave {id}`");
+            let _ = writeln!(out, "      WAVE       {} of {}{all}", mark.ordinal, mark.size);
         }
         left_behind(&mut out, &run.leftovers, &run.plan.mode_word);
     }
@@ -79,7 +87,8 @@ pub(super) fn left_behind(out: &mut String, leftovers: &[Leftover], mode_word: &
     }
 }
 
-/// Durations in seconds, times RFC 3339 in UTC; what is not known is null.
+/// Durations in seconds, times RFC 3339 in UTC; what is not known is null. An interface: `runs.schema.json` says what
+/// is in it.
 #[must_use]
 pub fn json(open: &[&RunState], ended: &[&RunSummary]) -> Value {
     let open = open.iter().map(|run| {
@@ -92,6 +101,7 @@ pub fn json(open: &[&RunState], ended: &[&RunSummary]) -> Value {
             "declared_at": run.declared_at, "ended_at": null, "from_outage": null, "from_declaration": null,
             "waiting": null, "exceptions": null, "in_doubt": doubts, "unprotected_since": run.unprotected_since,
             "left_behind": run.leftovers,
+            "driven_by": run.elsewhere.map(|driver| json!({ "process": driver.process })),
         })
     });
     let ended = ended.iter().map(|run| {
@@ -105,6 +115,7 @@ pub fn json(open: &[&RunState], ended: &[&RunSummary]) -> Value {
             "from_outage": outage.map(|d| d.as_secs_f64()), "from_declaration": declaration.as_secs_f64(),
             "waiting": run.waited.as_secs_f64(), "exceptions": run.exceptions, "in_doubt": [],
             "unprotected_since": run.unprotected_since, "left_behind": run.leftovers,
+            "driven_by": null,
         })
     });
     Value::Array(open.chain(ended).collect())

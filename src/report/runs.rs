@@ -35,7 +35,7 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
         plan.hash.short(),
     );
     if plan.variant == Variant::CheckOnly {
-        out.push_str("CHECK ONLY: nothing is asked, nothing is changed\n");
+        out.push_str("CHECK ONLY: the steps that ask or act are left out, and so are their guards\n");
     }
     if !plan.parameters.is_empty() {
         let values: Vec<String> = plan.parameters.iter().map(|(name, value)| format!("{name} = {value}")).collect();
@@ -43,7 +43,10 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
     }
     let blockers = plan.blockers();
     if blockers.is_empty() {
-        out.push_str("ready: nothing blocks it\n");
+        out.push_str(match plan.variant {
+            Variant::Whole => "ready: nothing blocks it\n",
+            Variant::CheckOnly => "nothing blocks reading; whether the whole runbook could start is not said here\n",
+        });
     } else {
         let _ = writeln!(out, "BLOCKED by {}:", blockers.len());
         for blocker in &blockers {
@@ -93,20 +96,18 @@ pub fn plan(plan: &Plan, zone: &Zone, now: Timestamp) -> String {
     let estimate = plan.estimate.from_declaration();
     let target = plan.rto_target.map_or_else(
         || "no target".to_owned(),
-        |t| {
-            if estimate <= t {
-                format!("target {}: meets it", short(t))
-            } else {
-                format!("target {}: ✖ would miss by {}", short(t), short_up(estimate.saturating_sub(t)))
-            }
+        |t| match plan.missed_by(estimate) {
+            None => format!("target {}: meets it", short(t)),
+            Some(by) => format!("target {}: ✖ would miss by {}", short(t), short_up(by)),
         },
     );
+    let began = plan.outage_since.map_or_else(String::new, |since| format!(", which began {}", zone.clock(since)));
     let _ = writeln!(
         out,
-        "estimated {} from declaration ({}), {} from the outage │ {target}",
+        "estimated {} from declaration ({}), {} from the outage{began} │ {target}",
         short_up(estimate),
         plan.estimate.basis,
-        short_up(plan.estimate.total()),
+        short_up(plan.before_declaration() + estimate),
     );
     out
 }

@@ -389,9 +389,13 @@ fn next_step(picture: &Picture, region: &RegionId, failure: ProbeFailure) -> &'s
 
 /// How the Region is reached; when no call got that far, why.
 fn reach_words(picture: &Picture, region: &RegionId) -> &'static str {
-    let reach = picture.snapshot.regions.get(region).map_or(Reach::Unknown, |health| health.reach);
+    let health = picture.snapshot.regions.get(region);
+    let reach = health.map_or(Reach::Unknown, |health| health.reach);
     let refused = picture.snapshot.identities.get(region).and_then(|slot| slot.failure.as_ref());
-    match (reach, refused) {
+    // One service that gives no answer does not make the Region dark, and is no Region that nobody tried.
+    let mut looks = health.into_iter().flat_map(|health| &health.vantages).filter(|vantage| vantage.region == *region);
+    let silent = looks.find_map(|vantage| vantage.outcome.as_ref()?.result.as_ref().err());
+    match (reach, refused.or(silent)) {
         (Reach::Unknown, Some(error)) => error.failure.word(),
         _ => reach.words(),
     }
@@ -401,8 +405,9 @@ fn reach_words(picture: &Picture, region: &RegionId) -> &'static str {
 mod tests {
     use super::*;
     use crate::domain::{
-        AppId, ComponentId,
+        AppId, ComponentId, Mode, ProbeError, Snapshot,
         compliance::{BackupFlags, ServedStanding},
+        snapshot::{RegionHealth, Vantage, VantageOutcome},
     };
 
     fn assessment(verdict: Verdict, reasons: &[&str]) -> Assessment {
@@ -421,6 +426,29 @@ mod tests {
             pages: false,
             decide: None,
         }
+    }
+
+    #[test]
+    fn a_region_whose_first_service_gave_no_answer_is_not_called_untried() {
+        let (mumbai, at) = (RegionId::new("ap-south-1"), Timestamp::default());
+        let seen = |outcomes: Vec<VantageOutcome>| {
+            let vantage = |outcome| Vantage { name: "rds".into(), region: mumbai.clone(), outcome: Some(outcome) };
+            let vantages = outcomes.into_iter().map(vantage).collect();
+            let health = RegionHealth { reach: Reach::Unknown, vantages, since: at, cycles_unreachable: 1 };
+            let mut snapshot = Snapshot::empty(Mode::Live, at);
+            snapshot.regions.insert(mumbai.clone(), health);
+            Picture { snapshot: snapshot.into(), judged_at: at, assessments: Vec::new() }
+        };
+        let error = ProbeError {
+            failure: ProbeFailure::Unreachable,
+            region: mumbai.clone(),
+            call: "rds DescribeDBClusters".into(),
+            message: "no answer in time".into(),
+            at,
+        };
+        let silent = seen(vec![VantageOutcome { at, result: Err(error) }]);
+        assert_eq!(reach_words(&silent, &mumbai), ProbeFailure::Unreachable.word());
+        assert_eq!(reach_words(&seen(Vec::new()), &mumbai), "not tried yet");
     }
 
     #[test]

@@ -27,6 +27,10 @@ use crate::domain::{
     time,
 };
 
+/// The kind of step that saves the writes which did not come over before an unplanned failover: AWS takes that
+/// snapshot by itself and deletes it in time (field guide 2.6).
+const KEEPS: &str = "aurora.keep-unplanned-snapshot";
+
 /// The clocks of a run at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clocks {
@@ -126,6 +130,8 @@ pub struct Timeline {
     losses: BTreeMap<StepId, (Duration, Option<Timestamp>)>,
     /// Steps of which a call went out that was not refused.
     sent: BTreeSet<StepId>,
+    /// Steps that a person left out; one that found nothing to do is another thing.
+    left_out: BTreeSet<StepId>,
     /// From the last word of a driver that was gone to the first of the next: nobody is known to have driven. Whatever
     /// AWS did meanwhile, the machine's time it is not.
     undriven: Vec<(Timestamp, Timestamp)>,
@@ -215,6 +221,9 @@ impl Timeline {
             Answer::Abandon { .. } => self.close_all(at),
             Answer::Note { .. } => {}
             other => {
+                if let Answer::Skip { step, .. } = other {
+                    self.left_out.insert(step.clone());
+                }
                 if let Some(step) = other.step() {
                     self.close(&Cause::Step(step.clone()), at);
                 }
@@ -463,7 +472,18 @@ pub fn loss_window(state: &RunState, timeline: &Timeline, now: Timestamp) -> Los
             None => words.push(format!("{}: was so before this run acted; see the run that did it", planned.title)),
         }
     }
+    let kept_nothing = state.plan.steps.iter().zip(&state.steps).find(|(planned, step)| {
+        planned.kind == KEEPS && matches!(step.phase, StepPhase::Skipped { .. }) && timeline.left_out.contains(&step.id)
+    });
     match (to, from) {
+        (None, _) if let Some((planned, _)) = kept_nothing => LossWindow {
+            from: None,
+            to: end,
+            basis: SafeText::new(format!(
+                "this run took no step that can lose data, but {} was left out: what the lost side had is not known to be kept",
+                planned.title
+            )),
+        },
         (None, _) => LossWindow { from: Some(end), to: end, basis: "no step that can lose data was taken".into() },
         (Some(to), from) => {
             LossWindow { from: from.filter(|_| !unbounded), to, basis: SafeText::new(words.join("; ")) }

@@ -259,3 +259,26 @@ fn a_run_is_refused_for_an_open_one_of_its_own_world_alone_and_for_one_whose_wor
     assert_eq!(refused(&unread, "LIVE"), Some(RunId(1)));
     assert_eq!(refused(&unread, "SIMULATED ×30"), Some(RunId(1)));
 }
+
+#[test]
+fn a_look_at_who_drives_a_run_keeps_nobody_from_taking_it() {
+    let (folder, store) = filled();
+    let looking = std::sync::atomic::AtomicBool::new(true);
+    let journal = folder.path().join("state/journal.db");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let looks = SqliteStore::open_to_read(&journal).unwrap();
+                while looking.load(std::sync::atomic::Ordering::Relaxed) {
+                    looks.elsewhere(RunId(1));
+                }
+            });
+        }
+        let refused = (0..100).filter(|_| store.hold(RunId(1)).is_err()).count();
+        looking.store(false, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(refused, 0);
+    });
+    let lease = store.take(RunId(1)).unwrap();
+    assert!(matches!(store.take(RunId(1)), Err(StoreError::Driven { .. })), "a driver is one");
+    drop(lease);
+}

@@ -402,6 +402,23 @@ fn what_was_done_before_the_run_acted_is_not_called_lossless() {
 }
 
 #[test]
+fn a_run_without_a_loss_whose_keeping_step_a_person_left_out_is_not_called_lossless() {
+    let mut run = state(&[step("keep", &[], Some((0, Some(10))))], None);
+    let mut plan = (*run.plan).clone();
+    plan.steps[0].kind = "aurora.keep-unplanned-snapshot".into();
+    plan.steps[0].title = "Keep what Mumbai had".into();
+    run.plan = Arc::new(plan);
+    run.steps[0].phase = StepPhase::Skipped { reason: "no time".into() };
+    let skip = Event::Answered { answer: Answer::Skip { step: "keep".into(), reason: "no time".into() } };
+    let by_a_person = loss_window(&run, &entries(vec![(0, begun("keep")), (10, skip)]), at(10));
+    assert!(!by_a_person.lossless() && by_a_person.length().is_none(), "{by_a_person:?}");
+    assert!(by_a_person.basis.contains("Keep what Mumbai had was left out"), "{}", by_a_person.basis);
+    let passed = Event::Passed { step: "keep".into(), reason: "there is none".into() };
+    let nothing_to_keep = loss_window(&run, &entries(vec![(0, begun("keep")), (10, passed)]), at(10));
+    assert!(nothing_to_keep.lossless(), "{nothing_to_keep:?}");
+}
+
+#[test]
 fn what_is_measured_reads_back_as_it_was_written() {
     let run = state(&[step("gone", &[], Some((0, Some(5))))], Some(at(-60)));
     let took = achieved(&run, &Timeline::default(), at(5));

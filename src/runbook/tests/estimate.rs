@@ -80,3 +80,17 @@ fn a_runbook_that_changes_no_dns_waits_for_no_time_to_live() {
     let runbook = runbook(vec![step("promote", "aurora.failover-global", Hazard::DataLoss, 40, &[])]);
     assert_eq!(estimate::execution(&runbook, &fx::app("payments"), &Past::new()).dns_ttl, Duration::ZERO);
 }
+
+#[test]
+fn an_outage_that_lasts_has_used_up_its_part_of_the_target() {
+    let mut plan = super::frozen(Hazard::Disruptive).plan.clone();
+    let back = plan.estimate.from_declaration();
+    let expected = plan.estimate.detection + plan.estimate.decision;
+    plan.rto_target = Some(expected + back);
+    assert_eq!((plan.before_declaration(), plan.missed_by(back)), (expected, None), "as long as none is seen");
+    plan.outage_since = Some(plan.made_at - (expected + secs(90)));
+    assert_eq!(plan.missed_by(back), Some(secs(90)));
+    assert_eq!(plan.missed_by(back + secs(30)), Some(secs(120)), "its turn comes later");
+    plan.rto_target = None;
+    assert_eq!(plan.missed_by(back), None, "nothing to miss");
+}

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{List, Row, Target, wave_runs::mode_cell};
 use crate::{
-    domain::{Estate, SafeText, app::App, time::short},
+    domain::{Estate, SafeText, app::App, time::short_up},
     runbook::{
         finding::Leftover,
         run::{Phase, RunState, Runs},
@@ -141,7 +141,7 @@ fn run_row(estate: &Estate, run: &RunState) -> Row {
         mode_cell(&run.plan.mode_word),
         run.ended_at.map_or_else(
             || CellText::ago(Some(run.declared_at), ALWAYS),
-            |end| CellText::dim(short(end.since(run.declared_at))),
+            |end| CellText::dim(short_up(end.since(run.declared_at))),
         ),
         CellText::new(standing(estate, run), role),
     ];
@@ -170,7 +170,7 @@ fn ended_row(estate: &Estate, run: &RunSummary) -> Row {
         CellText::text(run.app_name.as_str()),
         CellText::dim(run.kind.word()),
         mode_cell(&run.mode_word),
-        CellText::dim(short(run.achieved().1)),
+        CellText::dim(short_up(run.achieved().1)),
         CellText::new(said, role),
     ];
     Row::new(Target::Run(run.id), cells, &run.word)

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::{List, Row, Target, runbooks::phase_look};
 use crate::{
-    domain::{Timestamp, time::short},
+    domain::{
+        Timestamp,
+        time::{short, short_up},
+    },
     runbook::{
         clocks,
         run::{RunState, Runs},
@@ -52,7 +55,7 @@ pub fn rows(runs: &Runs, wave: &str, now: Timestamp) -> List {
 pub fn against_target(run: &RunState, now: Timestamp) -> (String, Role) {
     let clocks = clocks::clocks(run, &run.timeline, now);
     match (clocks.missed_by, clocks.deadline) {
-        (Some(by), _) => (format!("✖ missed {}", short(by)), Role::VerdictBreached),
+        (Some(by), _) => (format!("✖ missed {}", short_up(by)), Role::VerdictBreached),
         (None, Some(deadline)) if run.phase.ended() => {
             (format!("● {} left", short(deadline.since(clocks.projected_finish))), Role::VerdictMet)
         }
@@ -65,7 +68,7 @@ fn row(run: &RunState, ordinal: u32, runs: &Runs, now: Timestamp) -> Row {
     let (glyph, role) = phase_look(&run.phase);
     let clock = run.ended_at.map_or_else(
         || CellText::ago(Some(run.declared_at), ALWAYS),
-        |end| CellText::dim(short(end.since(run.declared_at))),
+        |end| CellText::dim(short_up(end.since(run.declared_at))),
     );
     let (target, target_role) = against_target(run, now);
     let (waits, waits_role) = match (waiting::asks(run), waiting::others(run, runs)) {
@@ -99,7 +102,7 @@ fn ended_row(run: &RunSummary) -> Row {
         CellText::text(run.app_name.as_str()),
         CellText::dim(format!("run {}", run.id)).sorted_by(run.id.0 as f64),
         mode_cell(&run.mode_word),
-        CellText::dim(short(run.achieved().1)),
+        CellText::dim(short_up(run.achieved().1)),
         CellText::dim("-"),
         CellText::dim("-"),
         CellText::new(run.word.clone(), role),
