@@ -144,6 +144,11 @@ async fn a_run_that_nobody_drives_any_more_is_listed_to_be_resumed() {
     let (console, run) = declared(&rig).await;
     console.until(run, "waits", |state| matches!(state.phase, Phase::Waiting(_))).await;
     console.engine.orphaned();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
+    let mut show = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+    show.args(["evidence", "show", "1", "--estate", "/nowhere", "--state"])
+        .arg(rig.journal().parent().expect("a folder"));
+    assert_eq!(show.stdout(full).status().expect("the program").code(), Some(74), "as every command");
     let listed = stdout(&pointsman(&rig, &["runs"]));
     assert!(listed.contains("NOT ENDED") && listed.contains("`pointsman resume 1`"), "{listed}");
     assert_eq!(runs_as_json(&rig)[0]["driven_by"], Value::Null);

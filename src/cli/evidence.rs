@@ -98,7 +98,8 @@ pub fn run(common: &Common, command: &EvidenceCommand) -> Result<u8, Failure> {
         EvidenceCommand::Show(args) => {
             let (store, path) = open(common, &args.journal)?;
             let evidence = evidence(&store, &path, args.run)?;
-            print(&evidence_markdown::markdown(&evidence))
+            print!("{}", evidence_markdown::markdown(&evidence));
+            Ok(0)
         }
         EvidenceCommand::Export(args) => {
             let (store, path) = open(common, &args.run.journal)?;
@@ -110,7 +111,10 @@ pub fn run(common: &Common, command: &EvidenceCommand) -> Result<u8, Failure> {
                 }
             };
             match &args.output {
-                None => print(&text),
+                None => {
+                    print!("{text}");
+                    Ok(0)
+                }
                 Some(output) => {
                     let existing = if args.force { Existing::Replaced } else { Existing::Stays };
                     write(output, &text, existing).map(|()| 0)
@@ -118,14 +122,6 @@ pub fn run(common: &Common, command: &EvidenceCommand) -> Result<u8, Failure> {
             }
         }
     }
-}
-
-fn print(text: &str) -> Result<u8, Failure> {
-    io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .map_err(|error| Failure { code: 1, lines: vec![format!("standard output: {error}")] })?;
-    Ok(0)
 }
 
 fn open(common: &Common, named: &JournalArg) -> Result<(SqliteStore, PathBuf), Failure> {
