@@ -38,8 +38,8 @@ pub(super) enum Lane {
 pub(super) async fn perform(inner: Arc<Inner>, region: RegionId, job: Job, epoch: u64, lane: Lane) -> Ended {
     let limit = inner.limits.get(&(region.clone(), lane)).map(Arc::clone)?;
     let Ok(_permit) = limit.acquire_owned().await else { return None };
-    let began = inner.clock.monotonic();
-    let now = inner.clock.now();
+    let began = inner.moment();
+    let now = began.0;
     match job {
         Job::Metrics(needs) => {
             let mut worst = None;

@@ -22,7 +22,8 @@ use tokio::{
 use crate::{
     aws::Reader,
     domain::{
-        AppId, Clock, Estate, Mode, ProbeError, RegionId, Snapshot, region::GLOBAL_CONTROL_PLANE, text::SafeText,
+        AppId, Clock, Estate, Mode, ProbeError, RegionId, Snapshot, Timestamp, region::GLOBAL_CONTROL_PLANE,
+        text::SafeText,
     },
     probes::{
         Need,
@@ -145,18 +146,36 @@ impl Inner {
         self.reader.simulator().map_or(self.settings.mode, |notice| Mode::Simulated { speed: notice.speed })
     }
 
-    /// Takes an outcome in. `began` is monotonic. An answer whose request saw another time than now (suspend, a
-    /// set clock, the first word of a simulator) is worth nothing, and so is all that was known before it.
-    fn absorb(&self, epoch: u64, need: &Need, outcome: Result<Reading<Payload>, ProbeError>, began: Duration) {
-        let now = self.clock.now();
-        let took = self.clock.monotonic().saturating_sub(began);
+    /// Estate and monotonic time of one moment: read again where the process was held up between the two.
+    fn moment(&self) -> (Timestamp, Duration) {
+        const AT_ONCE: Duration = Duration::from_millis(50);
+        const TRIES: usize = 8;
+        let mut before = self.clock.monotonic();
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            let after = self.clock.monotonic();
+            if after.saturating_sub(before) <= AT_ONCE {
+                return (now, after);
+            }
+            before = after;
+        }
+        (self.clock.now(), before)
+    }
+
+    /// Takes an outcome in. A read during which the clock did not go on as it ought to (suspend, a set clock, the first
+    /// word of a simulator) is worth nothing, and so is all that was known before it.
+    fn absorb(
+        &self,
+        epoch: u64,
+        need: &Need,
+        outcome: Result<Reading<Payload>, ProbeError>,
+        began: (Timestamp, Duration),
+    ) {
+        let (now, monotonic) = self.moment();
+        let took = monotonic.saturating_sub(began.1);
         let speed = self.clock.speed().max(0.0);
-        let started = match &outcome {
-            Ok(reading) => reading.started_at,
-            Err(error) => error.at,
-        };
-        let ought = now - took.mul_f64(speed);
-        let apart = started.since(ought).max(ought.since(started));
+        let ought = began.0 + took.mul_f64(speed);
+        let apart = now.since(ought).max(ought.since(now));
         if apart > Duration::from_secs(3).mul_f64(speed.max(1.0)) {
             tracing::info!(?apart, "the clock jumped during a read: everything is read again");
             self.forget(Some(epoch));
