@@ -178,7 +178,10 @@ fn after_ctrl_c_a_hang_up_or_a_termination_the_next_start_says_what_was_going_on
         let mut talk = shell.talk(&["resume", "1"]);
         talk.wait("resuming run 1: what is in doubt is observed, never sent again");
         let told = talk.seen.join("\n");
-        assert!(told.contains("▶  1  Move the writer"), "{signal}: the step that was under way is named: {told}");
+        // Under way, or in doubt where the end came between the call and its answer and could still be written down.
+        let step = told.lines().find(|line| line.contains("1  Move the writer")).map(str::trim_start);
+        let named = step.is_some_and(|line| line.starts_with('▶') || line.starts_with('?'));
+        assert!(named, "{signal}: the step that was under way is named: {told}");
         assert_eq!(talk.go_on(HYDERABAD, |_| false), Went::Ended(0), "{signal}: {}", talk.seen.join("\n"));
         assert_eq!(shell.effects(), ["SwitchoverGlobalCluster", "ChangeResourceRecordSets"], "{signal}: each once");
         shell.is_whole();
